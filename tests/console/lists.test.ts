@@ -26,6 +26,7 @@ test('lists filter, sort, select and open through the address', { skip: noBrowse
   await step('columns and density are remembered for the list', () => remembers(page, place));
   await step('a row opens a panel, which the keyboard moves and closes', () => opens(page, place));
   await step('the line of sally for a list prints the same rows', () => printsSame(page, place));
+  await step('labels are given to several rows, and filter the list', () => labels(page, place));
   await step('the YAML of an object is what sally export writes', () => showsYaml(page, place));
   await step('the history of an object shows what changed', () => showsHistory(page, place));
   await step('selected rows change under one plan', () => changesMany(page, place));
@@ -135,6 +136,10 @@ async function opens(page: Page, place: Console): Promise<void> {
 async function printsSame(page: Page, place: Console): Promise<void> {
   await open(page, place, 'devices?q=device-5&sort=-name');
   await heading(page, 'Devices 11');
+  await printsSameRows(page, place);
+}
+
+async function printsSameRows(page: Page, place: Console): Promise<void> {
   await page.getByRole('button', { name: 'As CLI' }).click();
   const line = await page.locator('.codeblock').innerText();
   const answer = JSON.parse(await sally(place, `${line} --json`)) as { data?: { name: string }[] } | { name: string }[];
@@ -211,6 +216,28 @@ async function changesMany(page: Page, place: Console): Promise<void> {
   await page.getByRole('searchbox').fill('device-51');
   await heading(page, 'Devices 1');
   assert.equal(await page.getByRole('toolbar').count(), 0, 'nothing out of sight stays selected');
+}
+
+/** Gives a label to two gateways. The list, its line of sally and the YAML then know it. */
+async function labels(page: Page, place: Console): Promise<void> {
+  await open(page, place, 'gateways?sort=name');
+  for (const name of ['lab', 'office-1']) await page.getByRole('checkbox', { name: `Select ${name}` }).click();
+  await page.getByRole('button', { name: 'Labels', exact: true }).click();
+  await page.getByLabel('Add a label to the selected gateways').fill('Site=Berlin');
+  await page.getByRole('button', { name: 'Add label' }).click();
+  const dialog = page.getByRole('dialog', { name: 'Add site=berlin to 2 gateways' });
+  await dialog
+    .getByRole('button', { name: /^Add site=berlin to 2 gateways/ })
+    .and(page.locator(':not([aria-busy])'))
+    .click();
+  await dialog.waitFor({ state: 'hidden' });
+  await open(page, place, 'gateways?label=!site%3Dberlin&sort=name');
+  await heading(page, 'Gateways 4');
+  await printsSameRows(page, place);
+  await open(page, place, 'gateways?label=site%3Dberlin&sort=-name');
+  await heading(page, 'Gateways 2');
+  assert.deepEqual(await names(page), ['office-1', 'lab']);
+  await printsSameRows(page, place);
 }
 
 async function showsShadow(page: Page, place: Console): Promise<void> {

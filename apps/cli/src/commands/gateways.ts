@@ -47,9 +47,11 @@ function addReads(group: Command, session: Session): void {
     .command('list')
     .description('list all gateways')
     .option('--search <words>', 'only what shows every one of these words: name, endpoint, id and the like')
+    .option('--sort <fields>', 'field, -field, field:asc or field:desc, joined by commas')
     .addOption(filterOption())
-    .action(async ({ search: q, filter }: { search?: string; filter?: string[] }) => {
-      const answer = await (await session.api()).call('listGateways', { query: { q, ...filterQuery(filter) } });
+    .action(async ({ search: q, sort, filter }: { search?: string; sort?: string; filter?: string[] }) => {
+      const query = { q, sort, ...filterQuery(filter) };
+      const answer = await (await session.api()).call('listGateways', { query });
       session.show(answer, (gateways) =>
         gateways.length === 0
           ? 'There are no gateways yet. Create one: sally gateways create NAME\n'

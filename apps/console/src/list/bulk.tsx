@@ -1,143 +1,129 @@
-import type { DryRun } from '@sallyport/contract';
-import { useQuery } from '@tanstack/react-query';
-import { useState } from 'react';
-import { call, messageOf } from '../data/api.ts';
-import { queryClient } from '../data/queries.ts';
-import { Button, Dialog, plural, Skeleton, toast } from '../kit/kit.tsx';
-import type { BulkAction, ListDefinition, Row } from './definition.ts';
+import { type FormEvent, useState } from 'react';
+import { Button, Field, plural } from '../kit/kit.tsx';
+import { PlanDialog, type PlannedWrite } from '../kit/plan.tsx';
+import type { BulkAction, BulkWrite, ListDefinition, Row } from './definition.ts';
+import { Menu } from './menu.tsx';
 
 /** Most objects that one plan may change. */
 export const mostPicked = 500;
 
-/** Offers what can be done with the selected rows. Each action has one plan for all of them. */
-export function BulkBar<T extends Row>({
-  list,
-  picked,
-  onDone,
-}: {
-  list: ListDefinition<T>;
-  picked: readonly T[];
-  onDone: () => void;
-}) {
-  const [action, setAction] = useState<BulkAction<T> | null>(null);
-  const rows = action === null ? [] : picked.filter((row) => action.fits?.(row) ?? true);
+interface BulkBarProps<T extends Row> {
+  readonly list: ListDefinition<T>;
+  readonly picked: readonly T[];
+  readonly onDone: () => void;
+}
+
+/** Offers what can be done with the selected rows. Each action has one plan for all of them, and happens as one change. */
+export function BulkBar<T extends Row>({ list, picked, onDone }: BulkBarProps<T>) {
+  const [write, setWrite] = useState<PlannedWrite | null>(null);
+  const act = ({ verb, danger = false, fits = () => true, write: writeOf }: BulkAction<T>) =>
+    setWrite(batchOf(list, verb, danger, picked.filter(fits).map(writeOf)));
   return (
     <div className="bulk-bar" role="toolbar" aria-label={`Selected ${list.many}`}>
       <strong className="num">{plural(picked.length, list.one, list.many)} selected</strong>
       {list.bulk.map((one) => (
-        <Button key={one.verb} look={one.danger ? 'danger' : ''} onClick={() => setAction(one)}>
+        <Button
+          key={one.verb}
+          look={one.danger ? 'danger' : ''}
+          disabled={!picked.some((row) => one.fits?.(row) ?? true)}
+          onClick={() => act(one)}
+        >
           {one.verb}
         </Button>
       ))}
+      {list.labels !== undefined && (
+        <LabelMenu
+          list={list}
+          labels={list.labels}
+          picked={picked}
+          onPlan={(verb, writes) => setWrite(batchOf(list, verb, false, writes))}
+        />
+      )}
       <span className="grow" />
       <Button look="plain" onClick={onDone}>
         Clear selection
       </Button>
-      <Dialog
-        title={action === null ? '' : `${action.verb} ${plural(rows.length, list.one, list.many)}`}
-        open={action !== null}
-        onClose={() => setAction(null)}
-      >
-        {action !== null && (
-          <BulkPlan
-            list={list}
-            action={action}
-            rows={rows}
-            left={picked.length - rows.length}
-            onClose={() => setAction(null)}
-            onDone={onDone}
-          />
-        )}
-      </Dialog>
+      <PlanDialog write={write} onClose={() => setWrite(null)} onDone={onDone} />
     </div>
   );
 }
 
-interface BulkPlanProps<T extends Row> {
-  readonly list: ListDefinition<T>;
-  readonly action: BulkAction<T>;
-  readonly rows: readonly T[];
-  readonly left: number;
-  readonly onClose: () => void;
-  readonly onDone: () => void;
-}
-
-function BulkPlan<T extends Row>({ list, action, rows, left, onClose, onDone }: BulkPlanProps<T>) {
-  const [failure, setFailure] = useState<unknown>(null);
-  const [busy, setBusy] = useState(false);
-  const plan = useQuery({
-    queryKey: ['plan', action.verb, rows.map(({ id }) => id)],
-    gcTime: 0,
-    retry: false,
-    queryFn: () => planOf(action, rows),
-  });
-  const what = plural(rows.length, list.one, list.many);
-  const apply = async () => {
-    setBusy(true);
-    try {
-      await writeAll(action, rows);
-      toast(`${action.verb}: ${what}.`);
-      onClose();
-      onDone();
-    } catch (error) {
-      setFailure(error);
-      setBusy(false);
-    } finally {
-      await queryClient.invalidateQueries();
-    }
+/** One write for all rows: it happens as a whole or not at all. */
+function batchOf<T extends Row>(
+  { one, many }: ListDefinition<T>,
+  verb: string,
+  danger: boolean,
+  writes: readonly BulkWrite[],
+): PlannedWrite {
+  const title = `${verb} ${plural(writes.length, one, many)}`;
+  return {
+    title,
+    method: 'POST',
+    path: '/tenants/batch',
+    body: { writes },
+    verb: title,
+    done: `${title}: done.`,
+    danger,
   };
-  const error = failure ?? plan.error;
-  const { gained, lost } = plan.data ?? { gained: 0, lost: 0 };
+}
+
+function LabelMenu<T extends Row>({
+  list,
+  labels,
+  picked,
+  onPlan,
+}: {
+  list: ListDefinition<T>;
+  labels: NonNullable<ListDefinition<T>['labels']>;
+  picked: readonly T[];
+  onPlan: (verb: string, writes: readonly BulkWrite[]) => void;
+}) {
+  const [text, setText] = useState('');
+  const label = text.trim().toLowerCase();
+  const shown = [...new Set(picked.flatMap(labels.of))].sort();
+  const add = (event: FormEvent) => {
+    event.preventDefault();
+    const rows = picked.filter((row) => !labels.of(row).includes(label));
+    if (label !== '' && rows.length > 0)
+      onPlan(
+        `Add ${label} to`,
+        rows.map((row) => labels.write(row, [...labels.of(row), label])),
+      );
+  };
+  const remove = (gone: string) => {
+    const rows = picked.filter((row) => labels.of(row).includes(gone));
+    onPlan(
+      `Take ${gone} from`,
+      rows.map((row) =>
+        labels.write(
+          row,
+          labels.of(row).filter((one) => one !== gone),
+        ),
+      ),
+    );
+  };
   return (
-    <>
-      {rows.length === 0 && <p>This changes none of the selected {list.many}.</p>}
-      {rows.length > 0 && left > 0 && <p className="muted">{plural(left, list.one, list.many)} stay as they are.</p>}
-      {plan.isPending && <Skeleton lines={3} />}
-      {error !== null && (
-        <p className="note bad" role="alert">
-          {messageOf(error)}
-        </p>
+    <Menu text="Labels">
+      {() => (
+        <div className="stack tight">
+          <form className="stack tight" onSubmit={add}>
+            <Field
+              label={`Add a label to the selected ${list.many}`}
+              placeholder="site=berlin"
+              value={text}
+              maxLength={63}
+              autoFocus
+              onChange={(event) => setText(event.target.value)}
+            />
+            <Button type="submit">Add label</Button>
+          </form>
+          {shown.map((one) => (
+            <Button key={one} look="plain" onClick={() => remove(one)}>
+              Remove {one}
+            </Button>
+          ))}
+        </div>
       )}
-      {plan.data !== undefined && rows.length > 0 && (
-        <p>
-          {gained + lost === 0
-            ? 'Access does not change by this.'
-            : `${plural(lost, 'pair')} of device and resource lose access, ${plural(gained, 'pair')} gain it.`}
-        </p>
-      )}
-      <footer>
-        <Button onClick={onClose}>Cancel</Button>
-        <Button
-          look={action.danger ? 'danger solid' : 'primary'}
-          busy={busy || plan.data === undefined}
-          disabled={rows.length === 0}
-          onClick={() => void apply()}
-        >
-          {action.verb} {what}
-        </Button>
-      </footer>
-    </>
+    </Menu>
   );
-}
-
-/** Asks what a change of all rows would do, without making it. */
-async function planOf<T extends Row>(
-  action: BulkAction<T>,
-  rows: readonly T[],
-): Promise<{ gained: number; lost: number }> {
-  const sum = { gained: 0, lost: 0 };
-  for (const row of rows) {
-    const { method, path, body } = action.write(row);
-    const { gained, lost } = (await call<never>(method, `${path}?dry-run=true`, body as never)) as DryRun;
-    sum.gained += gained;
-    sum.lost += lost;
-  }
-  return sum;
-}
-
-async function writeAll<T extends Row>(action: BulkAction<T>, rows: readonly T[]): Promise<void> {
-  for (const row of rows) {
-    const { method, path, body } = action.write(row);
-    await call<never>(method, path, body as never);
-  }
 }

@@ -1,7 +1,6 @@
 import { Copy } from '../kit/kit.tsx';
 import type { ListDefinition, Row } from './definition.ts';
-import type { Chip, Sort } from './filters.ts';
-import { writtenSort } from './filters.ts';
+import { type Chip, filterParameters, type Sort, writtenSort } from './filters.ts';
 import { Menu } from './menu.tsx';
 import { shellWord } from './shell-word.ts';
 
@@ -30,11 +29,10 @@ function Line<T extends Row>({
   chips: readonly Chip[];
   sort: Sort | null;
 }) {
-  const line = listCommand(list.command, q, chips, sort);
+  const line = listCommand(list, q, chips, sort);
   return (
     <div className="stack tight">
       <code className="codeblock">{line}</code>
-      {chips.length > 0 && <p className="muted small">The command line has no filters yet: it prints more rows.</p>}
       <div>
         <Copy text={line} />
       </div>
@@ -43,9 +41,21 @@ function Line<T extends Row>({
 }
 
 /** Returns the line of `sally` that prints a list. */
-export function listCommand(command: string, q: string, _chips: readonly Chip[], sort: Sort | null): string {
+function listCommand<T extends Row>(
+  { command, filters, plainFilters }: ListDefinition<T>,
+  q: string,
+  chips: readonly Chip[],
+  sort: Sort | null,
+): string {
+  const conditions = plainFilters
+    ? chips.flatMap(({ field, values }) => [`--${field}`, shellWord(values[0] ?? '')])
+    : filterParameters(chips, filters).flatMap(([name, value]) => [
+        '--filter',
+        shellWord(`${name.replace(/^filter\[([^\]]*)\]/, '$1')}=${value}`),
+      ]);
   const options = [
     ...(q.trim() === '' ? [] : ['--search', shellWord(q.trim())]),
+    ...conditions,
     // With `=`, a leading minus is no option.
     ...(sort === null ? [] : [`--sort=${shellWord(writtenSort(sort))}`]),
   ];

@@ -23,13 +23,20 @@ export interface ListColumn<T extends Row> {
   readonly cell: (row: T) => ReactNode;
 }
 
+/** One write of the API. */
+export interface BulkWrite {
+  readonly method: string;
+  readonly path: string;
+  readonly body?: object;
+}
+
 /** A change that can be made to several objects under one plan. */
 export interface BulkAction<T extends Row> {
   readonly verb: string;
   readonly danger?: boolean;
   /** Whether it changes anything about an object. Others are left out. */
   readonly fits?: (row: T) => boolean;
-  readonly write: (row: T) => { readonly method: string; readonly path: string; readonly body?: object };
+  readonly write: (row: T) => BulkWrite;
 }
 
 /** A list of objects: how it is read, shown, filtered and changed. */
@@ -51,6 +58,11 @@ export interface ListDefinition<T extends Row> {
   /** Parameters of the API for the conditions, when they differ from `filter[field][operator]`. */
   readonly plainFilters?: boolean;
   readonly bulk: readonly BulkAction<T>[];
+  /** How the labels of a row are read and set. Left out: these objects have none. */
+  readonly labels?: {
+    readonly of: (row: T) => readonly string[];
+    readonly write: (row: T, labels: readonly string[]) => BulkWrite;
+  };
   /** The verb of `sally` that prints the list: `devices`. Left out: there is none. */
   readonly command: string;
   readonly empty: { readonly title: string; readonly text: string };

@@ -147,7 +147,7 @@ function NotChoice({ not, whole, onChoose }: { not: boolean; whole: boolean; onC
       {[false, true].map((one) => (
         <label key={String(one)} className="check">
           <input type="radio" name={name} checked={not === one} onChange={() => onChoose(one)} />
-          {whole ? (one ? 'is not' : 'is') : one ? 'does not contain' : 'contains'}
+          {one ? 'is not' : whole ? 'is' : 'contains'}
         </label>
       ))}
     </fieldset>

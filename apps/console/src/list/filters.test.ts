@@ -42,6 +42,12 @@ test('conditions become filters of the API', () => {
     chips.map((chip) => chipWords(chip, fields)),
     ['Status is not Online or Error', 'Name contains office'],
   );
+  const other = readChips({ name: '!lab' }, fields);
+  assert.deepEqual(filterParameters(other, fields), [['filter[name][ne]', 'lab']]);
+  assert.deepEqual(
+    other.map((chip) => chipWords(chip, fields)),
+    ['Name is not lab'],
+  );
 });
 
 test('a list is sorted by known fields only', () => {

@@ -61,8 +61,9 @@ export function filterParameters(chips: readonly Chip[], fields: readonly Filter
   return chips.flatMap(({ field, not, values }): [string, string][] => {
     const { choices, whole } = fields.find((one) => one.field === field) ?? {};
     if (choices !== undefined || whole === true) return [[`filter[${field}][${not ? 'nin' : 'in'}]`, values.join(',')]];
-    const operator = not ? 'nilike' : 'ilike';
-    return values.map((value): [string, string] => [`filter[${field}][${operator}]`, `%${value}%`]);
+    return values.map((value): [string, string] =>
+      not ? [`filter[${field}][ne]`, value] : [`filter[${field}][ilike]`, `%${value}%`],
+    );
   });
 }
 
@@ -70,8 +71,7 @@ export function filterParameters(chips: readonly Chip[], fields: readonly Filter
 export function chipWords({ field, not, values }: Chip, fields: readonly FilterField[]): string {
   const { label, choices, whole } = fields.find((one) => one.field === field) ?? { label: field };
   const words = values.map((value) => choices?.[value] ?? value).join(' or ');
-  const verb =
-    choices !== undefined || whole === true ? (not ? 'is not' : 'is') : not ? 'does not contain' : 'contains';
+  const verb = not ? 'is not' : choices !== undefined || whole === true ? 'is' : 'contains';
   return `${label} ${verb} ${words}`;
 }
 

@@ -42,6 +42,12 @@ export const deviceList: ListDefinition<DeviceSummary> = {
       cell: ({ overlayAddresses }) => <span className="num">{overlayAddresses?.[0] ?? ''}</span>,
     },
     {
+      key: 'labels',
+      head: 'Labels',
+      least: 130,
+      cell: ({ labels = [] }) => <span title={labels.join(', ')}>{labels.join(', ')}</span>,
+    },
+    {
       key: 'lastConnection',
       head: 'Last connection',
       least: 140,
@@ -85,11 +91,12 @@ export const deviceList: ListDefinition<DeviceSummary> = {
     },
   ],
   filters: [
+    { field: 'label', label: 'Label', example: 'eu', whole: true },
     { field: 'status', label: 'Status', choices: { Online: 'Online', Offline: 'Offline', Deactivated: 'Deactivated' } },
     { field: 'kind', label: 'Kind', choices: kinds },
-    { field: 'user.email', label: 'Owner', example: 'anna@', noNot: true },
-    { field: 'appVersion', label: 'Version', example: '0.2', noNot: true },
-    { field: 'name', label: 'Name', noNot: true },
+    { field: 'user.email', label: 'Owner', example: 'anna@' },
+    { field: 'appVersion', label: 'Version', example: '0.2' },
+    { field: 'name', label: 'Name' },
   ],
   bulk: [
     {
@@ -100,6 +107,10 @@ export const deviceList: ListDefinition<DeviceSummary> = {
     },
     { verb: 'Delete', danger: true, write: ({ id }) => ({ method: 'DELETE', path: `/tenants/devices/${id}` }) },
   ],
+  labels: {
+    of: ({ labels = [] }) => labels,
+    write: ({ id, name }, labels) => ({ method: 'PATCH', path: `/tenants/devices/${id}`, body: { name, labels } }),
+  },
   empty: {
     title: 'No device yet',
     text: 'A laptop, phone or server that connects through WireGuard. Adding one takes a minute.',

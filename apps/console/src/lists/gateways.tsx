@@ -48,6 +48,12 @@ export const gatewayList: ListDefinition<GatewaySummary> = {
       cell: ({ endpoint, discoveredEndpoint }) => endpoint ?? discoveredEndpoint ?? <span className="muted">none</span>,
     },
     {
+      key: 'labels',
+      head: 'Labels',
+      least: 130,
+      cell: ({ labels = [] }) => <span title={labels.join(', ')}>{labels.join(', ')}</span>,
+    },
+    {
       key: 'resources',
       head: 'Resources',
       least: 110,
@@ -84,14 +90,23 @@ export const gatewayList: ListDefinition<GatewaySummary> = {
     },
   ],
   filters: [
+    { field: 'label', label: 'Label', example: 'eu', whole: true },
     { field: 'status', label: 'Status', choices: gatewayWords },
-    { field: 'name', label: 'Name', noNot: true },
+    { field: 'name', label: 'Name' },
   ],
   bulk: [
     { verb: 'Drain', fits: ({ intent }) => intent !== 'MAINTENANCE', write: withIntent('MAINTENANCE') },
     { verb: 'End maintenance', fits: ({ intent }) => intent !== 'ACTIVE', write: withIntent('ACTIVE') },
     { verb: 'Delete', danger: true, write: ({ id }) => ({ method: 'DELETE', path: `/tenants/gateways/${id}` }) },
   ],
+  labels: {
+    of: ({ labels = [] }) => labels,
+    write: ({ id, name, wireguardPort }, labels) => ({
+      method: 'PATCH',
+      path: `/tenants/gateways/${id}`,
+      body: { name, wireguardPort, labels },
+    }),
+  },
   empty: {
     title: 'No gateway yet',
     text: 'A gateway runs on a host in your network. Devices reach the resources behind it through WireGuard.',

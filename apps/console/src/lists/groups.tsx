@@ -34,7 +34,7 @@ export const groupList: ListDefinition<GroupSummary> = {
       cell: ({ maxDevices }) => maxDevices,
     },
   ],
-  filters: [{ field: 'name', label: 'Name', noNot: true }],
+  filters: [{ field: 'name', label: 'Name' }],
   bulk: [
     {
       verb: 'Delete',

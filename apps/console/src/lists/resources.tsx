@@ -28,6 +28,12 @@ export const resourceList: ListDefinition<ResourceSummary> = {
         addressCount > 1 ? `${address} and ${addressCount - 1} more` : (address ?? ''),
     },
     { key: 'gateways', head: 'Gateways', least: 100, grow: 0, end: true, cell: ({ gatewayCount }) => gatewayCount },
+    {
+      key: 'labels',
+      head: 'Labels',
+      least: 130,
+      cell: ({ labels = [] }) => <span title={labels.join(', ')}>{labels.join(', ')}</span>,
+    },
     { key: 'type', head: 'Type', least: 100, grow: 0, sort: 'type', cell: ({ type }) => types[type] },
     {
       key: 'updatedAt',
@@ -40,9 +46,10 @@ export const resourceList: ListDefinition<ResourceSummary> = {
     },
   ],
   filters: [
+    { field: 'label', label: 'Label', example: 'eu', whole: true },
     { field: 'status', label: 'Status', choices: { ONLINE: 'Reachable', OFFLINE: 'Offline' } },
     { field: 'type', label: 'Type', choices: types },
-    { field: 'name', label: 'Name', noNot: true },
+    { field: 'name', label: 'Name' },
   ],
   bulk: [{ verb: 'Delete', danger: true, write: ({ id }) => ({ method: 'DELETE', path: `/tenants/resources/${id}` }) }],
   empty: {

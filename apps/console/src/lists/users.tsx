@@ -71,8 +71,8 @@ export const userList: ListDefinition<UserSummary> = {
   ],
   filters: [
     { field: 'status', label: 'Status', choices: userWords },
-    { field: 'email', label: 'E-mail address', example: '@example.com', noNot: true },
-    { field: 'department', label: 'Department', noNot: true },
+    { field: 'email', label: 'E-mail address', example: '@example.com' },
+    { field: 'department', label: 'Department' },
   ],
   bulk: [
     {

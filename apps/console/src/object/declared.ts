@@ -24,6 +24,7 @@ export const gatewayYaml = (g: Gateway): string =>
         relay: g.relayEnabled ?? false,
         relayPorts: g.relayPorts ?? '52000-52999',
         mtu: g.mtu ?? null,
+        labels: [...(g.labels ?? [])],
       },
       {
         description: '',
@@ -34,6 +35,7 @@ export const gatewayYaml = (g: Gateway): string =>
         relay: false,
         relayPorts: '52000-52999',
         mtu: null,
+        labels: [],
       },
     ),
   );
@@ -53,8 +55,9 @@ export const resourceYaml = (r: Resource): string =>
         })),
         mode: r.loadBalancingMode,
         gateways: r.gateways.map(({ name }) => name),
+        labels: [...(r.labels ?? [])],
       },
-      { type: 'PRIVATE', description: '', mode: 'MANUAL', gateways: [] },
+      { type: 'PRIVATE', description: '', mode: 'MANUAL', gateways: [], labels: [] },
     ),
   );
 

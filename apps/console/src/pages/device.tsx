@@ -117,6 +117,12 @@ function Facts({ device }: { device: Device }) {
           </PageLink>
         )}
       </dd>
+      {device.labels !== undefined && (
+        <>
+          <dt>Labels</dt>
+          <dd>{device.labels.join(', ')}</dd>
+        </>
+      )}
       <dt>Kind</dt>
       <dd>{device.kind === 'NATIVE' ? 'Client' : 'WireGuard app'}</dd>
       <dt>Addresses</dt>

@@ -26,6 +26,12 @@ export function GatewayFacts({ gateway }: { gateway: Gateway }) {
               ? 'Everything is applied'
               : `${plural(statistics.lag, 'change')} not applied yet`}
         </dd>
+        {gateway.labels !== undefined && (
+          <>
+            <dt>Labels</dt>
+            <dd>{gateway.labels.join(', ')}</dd>
+          </>
+        )}
         <dt>Endpoint</dt>
         <dd>
           {gateway.endpoint ?? gateway.discoveredEndpoint ?? 'not known yet'}

@@ -96,7 +96,7 @@ function Actions({ resource }: { resource: Resource }) {
 }
 
 function Facts({
-  resource: { addresses, gateways, type, description, loadBalancingMode, updatedAt },
+  resource: { addresses, gateways, type, description, loadBalancingMode, updatedAt, labels },
 }: {
   resource: Resource;
 }) {
@@ -106,6 +106,12 @@ function Facts({
         <>
           <dt>Description</dt>
           <dd>{description}</dd>
+        </>
+      )}
+      {labels !== undefined && (
+        <>
+          <dt>Labels</dt>
+          <dd>{labels.join(', ')}</dd>
         </>
       )}
       <dt>Type</dt>
