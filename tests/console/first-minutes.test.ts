@@ -126,10 +126,13 @@ async function addDevice(page: Page, path: string): Promise<string> {
   await page.getByRole('button', { name: 'Add device' }).click();
   const form = page.getByRole('dialog', { name: 'Add a device' });
   await form.getByLabel('Name').fill('phone');
-  await form.getByLabel('Owner').selectOption({ label: 'owner@example.com' });
+  await form.getByRole('combobox', { name: 'Owner' }).fill('owner');
+  await form.getByRole('option', { name: 'owner@example.com' }).click();
   await form.getByRole('button', { name: 'Add device' }).click();
   const dialog = page.getByRole('dialog', { name: 'Connect phone' });
   await dialog.getByRole('img', { name: 'WireGuard configuration of phone' }).waitFor();
+  await dialog.getByText('It will reach Wiki.').waitFor();
+  await dialog.getByText('Waiting for its first connection').waitFor();
   const file = page.waitForEvent('download');
   await dialog.getByRole('button', { name: 'Download file' }).click();
   await (await file).saveAs(path);

@@ -1,4 +1,4 @@
-import { useState } from 'react';
+import { useId, useState } from 'react';
 import type { Versioned } from '../data/api.ts';
 import { Button } from './kit.tsx';
 
@@ -14,6 +14,7 @@ const same = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.str
 
 /** Shows what another person saved meanwhile beside what this person typed. Each field takes one of the two. */
 export function Conflict<V extends object>({ form, theirs, show, onChoose, onCancel }: ConflictProps<V>) {
+  const id = useId();
   const { start, values, labels } = form;
   const names = Object.keys(labels) as (keyof V & string)[];
   const differing = names.filter((name) => !same(values[name], theirs.value[name]));
@@ -46,7 +47,7 @@ export function Conflict<V extends object>({ form, theirs, show, onChoose, onCan
             <label key={String(own)} className="check">
               <input
                 type="radio"
-                name={`versus-${name}`}
+                name={`${id}-${name}`}
                 checked={mine.has(name) === own}
                 onChange={() => take(name, own)}
               />

@@ -1,20 +1,21 @@
-import { type FormEvent, useState } from 'react';
-import { type ApiFailure, call, failureOf, get } from '../data/api.ts';
-import { type KeyPair, makeKeyPair, withKey } from '../data/device-keys.ts';
-import { queryClient, useRead } from '../data/queries.ts';
-import { Button, Choice, Copy, Dialog, Field } from '../kit/kit.tsx';
+import type { Device, DryRun, MyDevice } from '@sallyport/contract';
+import { useQuery } from '@tanstack/react-query';
+import { useState } from 'react';
+import { get, request } from '../data/api.ts';
+import { makeKeyPair, withKey } from '../data/device-keys.ts';
+import { useRead } from '../data/queries.ts';
+import { Form, useForm } from '../kit/form.tsx';
+import { Button, Copy, Dialog, Field, Status } from '../kit/kit.tsx';
+import { type Picked, Picker } from '../kit/picker.tsx';
 import { Qr } from '../kit/qr.tsx';
 
 interface Added {
+  readonly id: string;
   readonly name: string;
   readonly text: string;
   readonly notes: readonly string[];
-}
-
-interface NewDeviceProps {
-  readonly mine: boolean;
-  readonly onAdded: (added: Added) => void;
-  readonly onClose: () => void;
+  /** Names of resources that an administrator's device reaches. Own devices are asked for theirs. */
+  readonly reaches: readonly string[];
 }
 
 interface AddDeviceProps {
@@ -34,83 +35,64 @@ export function AddDevice({ mine = false, open, onClose }: AddDeviceProps) {
   return (
     <Dialog title={added === null ? 'Add a device' : `Connect ${added.name}`} open={open} onClose={close}>
       {added === null ? (
-        <NewDevice mine={mine} onAdded={setAdded} onClose={close} />
+        <NewDevice mine={mine} onAdded={setAdded} />
       ) : (
-        <Connect added={added} onClose={close} />
+        <Connect added={added} mine={mine} onClose={close} />
       )}
     </Dialog>
   );
 }
 
-function NewDevice({ mine, onAdded, onClose }: NewDeviceProps) {
-  const users = useRead<'listUsers'>('user', '/tenants/users?limit=100', !mine);
-  const [name, setName] = useState('');
-  const [owner, setOwner] = useState('');
-  const [failure, setFailure] = useState<ApiFailure | null>(null);
-  const submit = async (event: FormEvent) => {
-    event.preventDefault();
-    try {
-      const keys = await makeKeyPair();
-      const { text, notes = [] } = await (mine ? addOwn(name, keys) : add(name, keys, owner));
-      await queryClient.invalidateQueries({ queryKey: [mine ? 'my-devices' : 'device'] });
-      onAdded({ name, text: withKey(text, keys), notes });
-    } catch (error) {
-      setFailure(failureOf(error));
-    }
+const labels = { name: 'Name', user: 'Owner' };
+
+function NewDevice({ mine, onAdded }: { mine: boolean; onAdded: (added: Added) => void }) {
+  const form = useForm<{ name: string; user: readonly Picked[] }>(labels, { name: '', user: [] });
+  const [keys] = useState(makeKeyPair);
+  const [reaches, setReaches] = useState<readonly string[]>([]);
+  const write = async ({ name, user }: typeof form.values) => {
+    const { publicKey } = await keys;
+    const done = `Added ${name}.`;
+    const common = { title: `Add ${name}`, direct: true, verb: 'Add device', done };
+    if (mine) return { ...common, method: 'POST', path: '/tenants/me/devices', body: { name, publicKey } };
+    const body = { name, publicKey, ...(user[0] === undefined ? {} : { user: user[0].id }) };
+    // The plan says what the device will reach. The person sees it beside the configuration.
+    const { pairs } = (await request<DryRun>('POST', '/tenants/devices?dry-run=true', body)).value;
+    setReaches([...new Set(pairs.map(({ resource }) => resource.name))]);
+    return { ...common, method: 'POST', path: '/tenants/devices', body };
+  };
+  const connect = async (answer: unknown) => {
+    const { id, name } = answer as Device | MyDevice;
+    const { text, notes = [] } = await (mine
+      ? get<'getMyDeviceConfiguration'>(`/tenants/me/devices/${id}/configuration`)
+      : get<'getDeviceConfiguration'>(`/tenants/devices/${id}/configuration`));
+    onAdded({ id, name, text: withKey(text, await keys), notes, reaches });
   };
   return (
-    <form className="stack" onSubmit={submit}>
-      {failure !== null && (
-        <p className="note bad" role="alert">
-          {failure.message}
-        </p>
-      )}
-      <Field
-        label="Name"
-        value={name}
-        onChange={(event) => setName(event.target.value)}
-        error={failure?.field('/name')}
-        required
-        maxLength={120}
-      />
+    <Form form={form} verb="Add device" write={write} onDone={connect}>
+      <Field label={labels.name} {...form.field('name')} required maxLength={120} />
       {!mine && (
-        <Choice
-          label="Owner"
-          hint="Policies for people and groups count for the owner’s devices"
-          value={owner}
-          onChange={(event) => setOwner(event.target.value)}
-        >
-          <option value="">Nobody</option>
-          {(users.data?.data ?? []).map(({ id, email }) => (
-            <option key={id} value={id}>
-              {email}
-            </option>
-          ))}
-        </Choice>
+        <Picker
+          label={labels.user}
+          kind="user"
+          single
+          hint="Policies for people and groups count for the devices of the owner."
+          chosen={form.values.user}
+          onChange={(user) => form.set({ user })}
+          error={form.error('user')}
+        />
       )}
       <p className="muted small">Its key is made in this browser. The controller never gets the private key.</p>
-      <footer className="row">
-        <Button onClick={onClose}>Cancel</Button>
-        <Button type="submit" look="primary">
-          Add device
-        </Button>
-      </footer>
-    </form>
+    </Form>
   );
 }
 
-async function add(name: string, { publicKey }: KeyPair, owner: string) {
-  const body = { name, publicKey, ...(owner === '' ? {} : { user: owner }) };
-  const { id } = await call<'createDevice'>('POST', '/tenants/devices', body);
-  return get<'getDeviceConfiguration'>(`/tenants/devices/${id}/configuration`);
+interface ConnectProps {
+  readonly added: Added;
+  readonly mine: boolean;
+  readonly onClose: () => void;
 }
 
-async function addOwn(name: string, { publicKey }: KeyPair) {
-  const { id } = await call<'addMyDevice'>('POST', '/tenants/me/devices', { name, publicKey });
-  return get<'getMyDeviceConfiguration'>(`/tenants/me/devices/${id}/configuration`);
-}
-
-function Connect({ added: { name, text, notes }, onClose }: { added: Added; onClose: () => void }) {
+function Connect({ added: { id, name, text, notes, reaches }, mine, onClose }: ConnectProps) {
   const save = () => {
     const url = URL.createObjectURL(new Blob([text], { type: 'text/plain' }));
     const file = `${name.replaceAll(/[^A-Za-z0-9_-]+/g, '-').slice(0, 15) || 'sallyport'}.conf`;
@@ -127,16 +109,59 @@ function Connect({ added: { name, text, notes }, onClose }: { added: Added; onCl
         <Button onClick={save}>Download file</Button>
         <Copy text={text} label="Copy configuration" />
       </div>
+      {mine ? <MyReach id={id} /> : <Reach names={reaches} />}
+      <Connected id={id} mine={mine} />
       {notes.map((note) => (
         <p key={note} className="note">
           {note}
         </p>
       ))}
-      <footer>
+      <footer className="row">
         <Button look="primary" onClick={onClose}>
           Close
         </Button>
       </footer>
     </div>
+  );
+}
+
+function Reach({ names }: { names: readonly string[] }) {
+  if (names.length === 0) return <p className="note warn">No policy lets it reach a resource yet.</p>;
+  const more = names.length - 5;
+  return (
+    <p>
+      It will reach <strong>{names.slice(0, 5).join(', ')}</strong>
+      {more > 0 && ` and ${more} more`}.
+    </p>
+  );
+}
+
+function MyReach({ id }: { id: string }) {
+  const { data } = useRead<'listMyResources'>('my-devices', '/tenants/me/resources?limit=100');
+  if (data === undefined) return null;
+  return (
+    <Reach names={data.data.filter(({ devices }) => devices.some((one) => one.id === id)).map(({ name }) => name)} />
+  );
+}
+
+/** Turns green by itself when the first packet has arrived. */
+function Connected({ id, mine }: { id: string; mine: boolean }) {
+  const { data } = useQuery({
+    queryKey: [mine ? 'my-devices' : 'device', 'connected', id],
+    refetchInterval: 3000,
+    queryFn: async () => {
+      if (!mine) return (await get<'getDevice'>(`/tenants/devices/${id}`)).status;
+      const { data: own } = await get<'listMyDevices'>('/tenants/me/devices?limit=100');
+      return own.find((device) => device.id === id)?.status ?? 'Offline';
+    },
+  });
+  return (
+    <p aria-live="polite">
+      {data === 'Online' ? (
+        <Status meaning="good">Connected</Status>
+      ) : (
+        <Status meaning="wait">Waiting for its first connection</Status>
+      )}
+    </p>
   );
 }
