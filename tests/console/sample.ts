@@ -69,7 +69,14 @@ export async function fillTenant({ url, key }: Pick<Console, 'url' | 'key'>): Pr
       ...(i < 4 ? { user: users[i]?.id } : {}),
     });
   }
+  const rule = await post('/admission-rules', {
+    name: 'Office hours from Switzerland',
+    rule: "time.between('08:00', '18:00') &&\n  time.onWeekdays('MO', 'TU', 'WE', 'TH', 'FR') &&\n  source.inCountry('CH')",
+    hasTimeConstraint: true,
+    timeZone: 'Europe/Zurich',
+  });
   await post('/policies', {
+    rule: rule.id,
     name: 'Engineering reaches the build farm',
     action: true,
     type: 'PRIVATE',

@@ -1,6 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { becomeOwner, openBrowser, openPage, startConsole } from './browser.ts';
+import { becomeOwner, type Console, openBrowser, openPage, startConsole } from './browser.ts';
 import { openKit } from './kit.ts';
 import { fillTenant } from './sample.ts';
 
@@ -68,6 +68,8 @@ try {
             const path = name === 'gateway' ? `gateways/${gateway}` : name;
             await take(`${name.replaceAll('/', '-')}-${width}`, path, join(state, colorScheme), true);
           }
+          for (const [name, path] of gateway === null ? [] : await objectsOf(place))
+            await take(`${name}-${width}`, path, join(state, colorScheme), true);
         }
       }
     }
@@ -83,4 +85,32 @@ try {
   process.stdout.write(`Wrote the pictures to ${folder}.\n`);
 } finally {
   for (const end of ends.reverse()) await end();
+}
+
+/** One object of each kind that has a page of its own, and an explanation. */
+async function objectsOf({ url, key }: Console): Promise<(readonly [name: string, path: string])[]> {
+  type Row = { readonly id: string; readonly name?: string; readonly email?: string; readonly type?: string };
+  const find = async (kind: string, fits: (row: Row) => boolean): Promise<string> => {
+    const answer = await fetch(`${url}/tenants/${kind}?limit=100`, { headers: { apikey: key } });
+    const body = (await answer.json()) as Row[] | { data: Row[] };
+    return (Array.isArray(body) ? body : body.data).find(fits)?.id ?? '';
+  };
+  const [rule, user, group, resource, laptop, other] = await Promise.all([
+    find('admission-rules', ({ type }) => type === 'CUSTOM'),
+    find('users', ({ email }) => email === 'anna@example.com'),
+    find('groups', ({ name }) => name === 'Engineering'),
+    find('resources', ({ name }) => name === 'Wiki'),
+    find('devices', ({ name = '' }) => name.startsWith('A laptop')),
+    find('devices', ({ name }) => name === 'device-9'),
+  ]);
+  const denied = 'destination=10.1.0.7&protocol=TCP&port=443';
+  return [
+    ['rule', `rules/${rule}`],
+    ['user', `users/${user}`],
+    ['user-sessions', `users/${user}?tab=sessions`],
+    ['group', `groups/${group}`],
+    ['resource', `resources/${resource}`],
+    ['explain-rule', `explain?device=${laptop}&${denied}`],
+    ['explain-denied', `explain?device=${other}&${denied}`],
+  ];
 }

@@ -37,7 +37,7 @@ export function Picker({ label, kind, chosen, onChange, single = false, hint, er
     onChange(single ? [one] : [...chosen, one]);
     setText('');
     setAt(0);
-    if (single) setOpen(false);
+    setOpen(false);
   };
   const drop = (one: Picked) => onChange(chosen.filter((other) => other.id !== one.id));
   const keys = (event: KeyboardEvent) => {
@@ -71,38 +71,41 @@ export function Picker({ label, kind, chosen, onChange, single = false, hint, er
         </ul>
       )}
       {!disabled && !(single && chosen.length > 0) && (
-        <input
-          id={id}
-          className="input"
-          role="combobox"
-          aria-expanded={open}
-          aria-controls={`${id}-list`}
-          aria-activedescendant={open && options[at] !== undefined ? `${id}-${at}` : undefined}
-          aria-invalid={error !== undefined || undefined}
-          aria-describedby={explained ? `${id}-about` : undefined}
-          autoComplete="off"
-          placeholder={`Type to find a ${kind}`}
-          value={text}
-          onFocus={() => setOpen(true)}
-          onBlur={() => setOpen(false)}
-          onKeyDown={keys}
-          onChange={(event) => {
-            setText(event.target.value);
-            setOpen(true);
-            setAt(0);
-          }}
-        />
-      )}
-      {open && (
-        <div id={`${id}-list`} role="listbox" aria-label={label} className="options">
-          {options.map((one, i) => (
-            <Option key={one.id} id={`${id}-${i}`} selected={i === at} onPick={() => pick(one)}>
-              {one.name}
-            </Option>
-          ))}
-          {options.length === 0 && (
-            <div role="option" aria-selected="false" aria-disabled="true" tabIndex={-1} className="muted">
-              {searching ? 'Searching…' : `No other ${kind} has this name.`}
+        <div className="over">
+          <input
+            id={id}
+            className="input"
+            role="combobox"
+            aria-expanded={open}
+            aria-controls={`${id}-list`}
+            aria-activedescendant={open && options[at] !== undefined ? `${id}-${at}` : undefined}
+            aria-invalid={error !== undefined || undefined}
+            aria-describedby={explained ? `${id}-about` : undefined}
+            autoComplete="off"
+            placeholder={`Type to find a ${kind}`}
+            value={text}
+            onFocus={() => setOpen(true)}
+            onClick={() => setOpen(true)}
+            onBlur={() => setOpen(false)}
+            onKeyDown={keys}
+            onChange={(event) => {
+              setText(event.target.value);
+              setOpen(true);
+              setAt(0);
+            }}
+          />
+          {open && (
+            <div id={`${id}-list`} role="listbox" aria-label={label} className="options">
+              {options.map((one, i) => (
+                <Option key={one.id} id={`${id}-${i}`} selected={i === at} onPick={() => pick(one)}>
+                  {one.name}
+                </Option>
+              ))}
+              {options.length === 0 && (
+                <div role="option" aria-selected="false" aria-disabled="true" tabIndex={-1} className="muted">
+                  {searching ? 'Searching…' : `No other ${kind} has this name.`}
+                </div>
+              )}
             </div>
           )}
         </div>

@@ -1,6 +1,6 @@
 import type { Device, DryRun, MyDevice } from '@sallyport/contract';
 import { useQuery } from '@tanstack/react-query';
-import { useState } from 'react';
+import { useRef, useState } from 'react';
 import { get, request } from '../data/api.ts';
 import { makeKeyPair, withKey } from '../data/device-keys.ts';
 import { useRead } from '../data/queries.ts';
@@ -48,24 +48,25 @@ const labels = { name: 'Name', user: 'Owner' };
 function NewDevice({ mine, onAdded }: { mine: boolean; onAdded: (added: Added) => void }) {
   const form = useForm<{ name: string; user: readonly Picked[] }>(labels, { name: '', user: [] });
   const [keys] = useState(makeKeyPair);
-  const [reaches, setReaches] = useState<readonly string[]>([]);
+  const reaches = useRef<readonly string[]>([]);
   const write = async ({ name, user }: typeof form.values) => {
     const { publicKey } = await keys;
     const done = `Added ${name}.`;
-    const common = { title: `Add ${name}`, direct: true, verb: 'Add device', done };
-    if (mine) return { ...common, method: 'POST', path: '/tenants/me/devices', body: { name, publicKey } };
+    const common = { title: `Add ${name}`, verb: 'Add device', done };
+    if (mine)
+      return { ...common, direct: true, method: 'POST', path: '/tenants/me/devices', body: { name, publicKey } };
     const body = { name, publicKey, ...(user[0] === undefined ? {} : { user: user[0].id }) };
     // The plan says what the device will reach. The person sees it beside the configuration.
     const { pairs } = (await request<DryRun>('POST', '/tenants/devices?dry-run=true', body)).value;
-    setReaches([...new Set(pairs.map(({ resource }) => resource.name))]);
-    return { ...common, method: 'POST', path: '/tenants/devices', body };
+    reaches.current = [...new Set(pairs.map(({ resource }) => resource.name))];
+    return { ...common, direct: true, method: 'POST', path: '/tenants/devices', body };
   };
   const connect = async (answer: unknown) => {
     const { id, name } = answer as Device | MyDevice;
     const { text, notes = [] } = await (mine
       ? get<'getMyDeviceConfiguration'>(`/tenants/me/devices/${id}/configuration`)
       : get<'getDeviceConfiguration'>(`/tenants/devices/${id}/configuration`));
-    onAdded({ id, name, text: withKey(text, await keys), notes, reaches });
+    onAdded({ id, name, text: withKey(text, await keys), notes, reaches: reaches.current });
   };
   return (
     <Form form={form} verb="Add device" write={write} onDone={connect}>

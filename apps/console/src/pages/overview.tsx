@@ -51,7 +51,7 @@ export function OverviewPage() {
       <div className="head">
         <h1>{sentence(gateways, gatewaysOnline, attention.length + unseen)}</h1>
       </div>
-      <Steps />
+      <FirstSteps />
       {attention.length > 0 && <Inbox items={attention} total={attention.length + unseen} />}
       <div className="figures">
         <Figure count={gateways} what="gateway" to="/gateways" more={`${gatewaysOnline.toLocaleString('en')} online`} />
@@ -82,25 +82,6 @@ function sentence(gateways: number, online: number, attention: number): string {
   return gateways === 1
     ? 'The gateway enforces what your policies say'
     : `All ${gateways.toLocaleString('en')} gateways enforce what your policies say`;
-}
-
-/** The first steps of a new tenant. They end with the first packet. */
-function Steps() {
-  const devices = useListPage<Device>('device', '/tenants/devices?limit=10&sort=-lastConnection');
-  const arrived = devices.data?.rows.some(({ lastConnection }) => lastConnection !== undefined) === true;
-  const open = devices.data !== undefined && !arrived;
-  const gateways = useListPage<Gateway>('gateway', '/tenants/gateways?limit=10&sort=-lastOnline', open);
-  const resources = useRead<'listResources'>('resource', '/tenants/resources?limit=10', open);
-  const policies = useRead<'listPolicies'>('policy', '/tenants/policies', open);
-  if (!open || gateways.data === undefined || resources.data === undefined || policies.data === undefined) return null;
-  return (
-    <FirstSteps
-      gateways={gateways.data.rows}
-      resources={resources.data.data}
-      devices={devices.data.rows}
-      policies={policies.data}
-    />
-  );
 }
 
 function Figure({ count, what, to, more }: { count: number; what: string; to: string; more?: string }) {

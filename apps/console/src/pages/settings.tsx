@@ -8,6 +8,7 @@ import { EnrolmentKeys } from '../settings/enrolment-keys.tsx';
 import { TenantSettings } from '../settings/tenant.tsx';
 import { useSignedIn } from '../shell/me.ts';
 import { theme as chosenTheme, setTheme, type Theme } from '../shell/theme.ts';
+import { KeptSteps } from './first-steps.tsx';
 
 /** Settings of the tenant, how people sign in, API keys, and the look of the console. */
 export function SettingsPage() {
@@ -26,6 +27,7 @@ export function SettingsPage() {
         <div className="stack wide">
           <SignIn may={me.role === 'OWNER'} />
           <Look />
+          <KeptSteps />
         </div>
       </div>
     </>
@@ -147,14 +149,6 @@ function Look() {
           <option value="light">Light</option>
           <option value="dark">Dark</option>
         </Choice>
-        <Button
-          onClick={() => {
-            localStorage.removeItem('first-steps');
-            toast('The first steps are on the overview again.');
-          }}
-        >
-          Show the first steps again
-        </Button>
       </div>
     </section>
   );
