@@ -4,12 +4,14 @@ import { runStoppable } from '@sallyport/testkit';
 import { creating, listing, starting, users } from './controller.ts';
 import { forwarding } from './forward.ts';
 import { type AmountResult, type PairedResult, row } from './harness.ts';
+import { liveConsoles } from './live.ts';
 import { compiling, deciding, membership, stateSize } from './policy.ts';
 
 const suites: Record<string, (rounds: number) => Promise<(PairedResult | AmountResult)[]>> = {
   list: async (rounds) => [await listing(rounds)],
   create: async (rounds) => [await creating(rounds)],
   users: async (rounds) => [await users(rounds)],
+  live: (rounds) => liveConsoles(rounds),
   start: (rounds) => starting(rounds),
   forward: (rounds) => forwarding(rounds),
   decide: (rounds) => deciding(rounds),
