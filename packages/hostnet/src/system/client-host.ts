@@ -79,8 +79,9 @@ export class ClientHost {
     if (plan.sysctls.length > 0) await keep(plan.sysctls);
     const text = clientRuleset(state);
     const guarded = await this.#isLoaded(text, state.interface);
-    if (!guarded) await this.#load(text, state.interface);
-    const confirmed = await this.#apply(plan, state);
+    // The listing takes longer than the routes, which need not wait for it.
+    const loaded = guarded ? null : await this.#load(text, state.interface);
+    const [confirmed] = await Promise.all([this.#apply(plan, state), loaded?.listed]);
     const differences = [...(guarded ? [] : [PROTECTION]), ...plan.differences];
     const { conflicts, contests, sysctls } = plan;
     return { changed: differences.length > 0, differences, conflicts, contests, sysctls, confirmed };
@@ -160,10 +161,14 @@ export class ClientHost {
     return (await listRules(name)) === this.#loaded.listing;
   }
 
-  async #load(text: string, name: string): Promise<void> {
+  /** Loads the table. `listed` resolves when the kernel's listing of it is known. */
+  async #load(text: string, name: string): Promise<{ readonly listed: Promise<void> }> {
     this.#loaded = null;
     await this.#transact(text);
-    this.#loaded = { text, listing: (await listRules(name)) ?? '' };
+    const listed = listRules(name).then((listing) => {
+      this.#loaded = { text, listing: listing ?? '' };
+    });
+    return { listed };
   }
 
   /** Carries out a plan. Returns whether the kernel has confirmed that nothing differs now. */
