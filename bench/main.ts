@@ -4,6 +4,7 @@ import { runStoppable } from '@sallyport/testkit';
 import { creating, listing, starting, users } from './controller.ts';
 import { forwarding } from './forward.ts';
 import { type AmountResult, type PairedResult, row } from './harness.ts';
+import { pages } from './list.ts';
 import { liveConsoles } from './live.ts';
 import { compiling, deciding, membership, stateSize } from './policy.ts';
 
@@ -12,6 +13,7 @@ const suites: Record<string, (rounds: number) => Promise<(PairedResult | AmountR
   create: async (rounds) => [await creating(rounds)],
   users: async (rounds) => [await users(rounds)],
   live: (rounds) => liveConsoles(rounds),
+  pages: async (rounds) => [await pages(rounds)],
   start: (rounds) => starting(rounds),
   forward: (rounds) => forwarding(rounds),
   decide: (rounds) => deciding(rounds),

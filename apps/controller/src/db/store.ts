@@ -23,7 +23,9 @@ export function createStore(
   const tell = (notice: Notice) => {
     for (const listener of listeners) guarded(listenerFailed, listener)(notice);
   };
-  const writer = new GroupWriter(db, ({ tenant, revision, changes }) => {
+  const generations = new Map<string, number>();
+  const written = (tenant: string) => generations.set(tenant, (generations.get(tenant) ?? 0) + 1);
+  const writer = new GroupWriter(db, written, ({ tenant, revision, changes }) => {
     if (revision !== null) log.committed(tenant, { revision, changes });
     const notice = { tenant, revision: revision ?? log.head(tenant) };
     // Consumers of a tenant of which nothing was heard have nothing to look at.
@@ -35,12 +37,14 @@ export function createStore(
     log,
     read: (work) => db.connection().execute(work),
     write: (context, work) =>
-      writer.submit((trx) => runWrite(trx, context, now(), work, check)) as ReturnType<typeof work>,
+      writer.submit(context.tenant, (trx) => runWrite(trx, context, now(), work, check)) as ReturnType<typeof work>,
     dryRun: (context, work, look) => dryRun(db, context, now(), work, check, look),
     onCommit: (listener) => {
       listeners.push(listener);
     },
+    generation: (tenant) => generations.get(tenant) ?? 0,
     noticed: (notice) => {
+      written(notice.tenant);
       log.heard(notice);
       tell(notice);
     },
@@ -68,6 +72,7 @@ interface Written {
 }
 
 interface Job {
+  readonly tenant: string;
   readonly run: (trx: Kysely<Database>) => Promise<Written>;
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: unknown) => void;
@@ -75,19 +80,21 @@ interface Job {
 
 class GroupWriter {
   readonly #db: Kysely<Database>;
+  readonly #written: (tenant: string) => void;
   readonly #committed: (commit: Commit) => void;
   readonly #queue: Job[] = [];
   #draining: Promise<void> | null = null;
   #storageFull = false;
 
-  constructor(db: Kysely<Database>, committed: (commit: Commit) => void) {
+  constructor(db: Kysely<Database>, written: (tenant: string) => void, committed: (commit: Commit) => void) {
     this.#db = db;
+    this.#written = written;
     this.#committed = committed;
   }
 
-  submit(run: Job['run']): Promise<unknown> {
+  submit(tenant: string, run: Job['run']): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      this.#queue.push({ run, resolve, reject });
+      this.#queue.push({ tenant, run, resolve, reject });
       this.#draining ??= this.#drain();
     });
   }
@@ -132,6 +139,7 @@ class GroupWriter {
       const { value, commit } = await job.run(trx);
       await savepoint(trx, 'RELEASE job');
       return () => {
+        this.#written(job.tenant);
         if (commit !== null) this.#committed(commit);
         job.resolve(value);
       };

@@ -124,6 +124,11 @@ export interface Store {
   onCommit(listener: (notice: Notice) => void): void;
   /** Tells the store that another process has committed to the same database. */
   noticed(notice: Notice): void;
+  /**
+   * Number of writes of a tenant that this process has committed or heard of, also of those without a revision. What was
+   * read under the same number is still true.
+   */
+  generation(tenant: string): number;
   /** Whether the last write failed because the disk is full. */
   storageFull(): boolean;
   /** Waits for the writes under way and closes the database. */

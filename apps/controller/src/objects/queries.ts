@@ -30,7 +30,7 @@ export interface ObjectQueries {
 /** Makes the queries that features share. */
 export function createObjectQueries({ store, box, channel, states, whereabouts }: ObjectQueryDeps): ObjectQueries {
   const gateways = createGatewayQueries(store, box, channel, states);
-  const devices = createDeviceQueries({ now: store.now, channel, whereabouts });
+  const devices = createDeviceQueries({ now: store.now, channel, whereabouts, generation: store.generation });
   return {
     gateways,
     gatewayLists: new GatewayLists(store, channel, (row) => readToken(box, row)),

@@ -209,9 +209,9 @@ test('a list shows every change of a device, its owner and its entry gateway at 
   await agree();
   await app.request('PATCH', `/tenants/gateways/${gateway.id}`, { body: { name: 'paris', wireguardPort: '51820' } });
   await agree();
-  await app.store.db.updateTable('devices').set({ source_ip: '192.0.2.7' }).where('id', '=', id).execute();
+  await app.parts.directory.deviceMoved(app.tenant.id, new Map([[id, '192.0.2.7']]));
   await agree();
-  await app.store.db.updateTable('devices').set({ last_connection: 1_700_000_000_000 }).where('id', '=', id).execute();
+  await app.parts.directory.deviceSeen(app.tenant.id, new Map([[id, 1_700_000_000_000]]));
   await agree();
   await app.request('PATCH', `${path}/${id}/deactivate`);
   await agree();

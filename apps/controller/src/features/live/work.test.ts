@@ -19,7 +19,11 @@ async function openHub(t: TestContext) {
   const hub = new LiveHub({
     ...deps,
     gateways: createGatewayQueries(store, {} as never, channel, { current: async () => null }),
-    devices: createDeviceQueries({ ...deps, whereabouts: { of: () => ({ sourceIp: null, country: null }) } }),
+    devices: createDeviceQueries({
+      ...deps,
+      generation: store.generation,
+      whereabouts: { of: () => ({ sourceIp: null, country: null }) },
+    }),
   });
   const stream = async (key = 'a') => {
     const end = new AbortController();

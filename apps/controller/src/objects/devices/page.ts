@@ -46,7 +46,7 @@ export async function pageOfDevices(
   shown: (row: ShownRow) => Shown,
 ): Promise<{ rows: DeviceRow[]; total: number }> {
   const { words, filters, sort, page } = list;
-  if (sort.some(isShown) || filters.some(({ field }) => field === 'status')) return pageByShown(db, list, shown);
+  if (!isAsStored(list)) return pageByShown(db, list, shown);
   const found = matching(db, words, filters);
   const rows = await sort
     .reduce(
@@ -61,6 +61,10 @@ export async function pageOfDevices(
   const { total } = await found.select((eb) => eb.fn.countAll<number>().as('total')).executeTakeFirstOrThrow();
   return { rows, total };
 }
+
+/** Returns whether a list depends on the database alone, and not on who is connected. */
+export const isAsStored = ({ sort, filters }: Pick<DeviceList, 'sort' | 'filters'>): boolean =>
+  !sort.some(isShown) && !filters.some(({ field }) => field === 'status');
 
 type StoredColumn = Exclude<SortColumn, 'status' | 'last_seen'>;
 

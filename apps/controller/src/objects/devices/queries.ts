@@ -8,7 +8,8 @@ import type { Whereabouts } from '../../runtime/whereabouts.ts';
 import { gatewayNames } from '../gateways/facts.ts';
 import { deviceUsers } from '../users/queries.ts';
 import { deviceFilters } from './filters.ts';
-import { pageOfDevices, type ShownRow, sortColumns } from './page.ts';
+import { isAsStored, pageOfDevices, type ShownRow, sortColumns } from './page.ts';
+import { type DevicePage, DevicePages, PageAnswers } from './pages.ts';
 import { devicePaths, gatewaysOnPaths } from './paths.ts';
 import {
   activeOf,
@@ -35,21 +36,30 @@ export interface DeviceQueryDeps {
   readonly now: () => number;
   readonly channel: Pick<Channel, 'deviceLastHandshake' | 'presence' | 'paths'>;
   readonly whereabouts: Pick<Whereabouts, 'of'>;
+  /** Returns a number that changes with every write of a tenant. */
+  readonly generation: (tenant: string) => number;
 }
 
 /** Makes the queries that answer with devices and their owners. */
-export function createDeviceQueries({ now, channel, whereabouts }: DeviceQueryDeps) {
+export function createDeviceQueries({ now, channel, whereabouts, generation }: DeviceQueryDeps) {
   const texts = new DeviceTexts();
-  /** What devices show beside their rows, in order, with one query for all owners and one for all entry gateways. */
-  const factsOf = async (db: Scoped, rows: readonly DeviceRow[]): Promise<DeviceFacts[]> => {
-    const owners = await deviceUsers(
+  const pages = new DevicePages(generation);
+  const answers = new PageAnswers();
+  /** Completes rows with one query for all owners and one for all entry gateways. */
+  const completed = async (db: Scoped, { rows, total }: Pick<DevicePage, 'rows' | 'total'>): Promise<DevicePage> => ({
+    rows,
+    total,
+    owners: await deviceUsers(
       db,
       rows.flatMap(({ user_id }) => user_id ?? []),
-    );
-    const entries = await gatewayNames(
+    ),
+    entries: await gatewayNames(
       db,
       rows.flatMap(({ entry_gateway_id }) => entry_gateway_id ?? []),
-    );
+    ),
+  });
+  /** What devices show beside their rows, in order. */
+  const factsOf = ({ rows, owners, entries }: DevicePage): DeviceFacts[] => {
     const moment = now();
     return rows.map((row) => ({
       presence: channel.presence(row.id),
@@ -61,7 +71,9 @@ export function createDeviceQueries({ now, channel, whereabouts }: DeviceQueryDe
     }));
   };
   const views = async (db: Scoped, rows: readonly DeviceRow[]): Promise<Device[]> =>
-    (await factsOf(db, rows)).map((facts, i) => deviceView(rows[i] as DeviceRow, facts));
+    factsOf(await completed(db, { rows, total: rows.length })).map((facts, i) =>
+      deviceView(rows[i] as DeviceRow, facts),
+    );
   const momentary = ({ id }: Pick<DeviceRow, 'id'>) => ({
     presence: channel.presence(id),
     handshake: channel.deviceLastHandshake(id),
@@ -103,10 +115,10 @@ export function createDeviceQueries({ now, channel, whereabouts }: DeviceQueryDe
     list: async (db: Scoped, { limit, offset, sort, q, fields, ...rest }: Input<'listDevices'>['query']) => {
       const page = pageOf({ limit, offset }, fields);
       const list = { words: searchWords(q), filters: deviceFilters(rest), sort: sortOrder(sort, sortColumns), page };
-      const { rows, total } = await pageOfDevices(db, list, shown);
-      const facts = await factsOf(db, rows);
-      const parts = facts.map((own, i) => texts.of(rows[i] as DeviceRow, own, fields === 'summary'));
-      return pageText(parts, envelope([], total, page));
+      const read = async () => completed(db, await pageOfDevices(db, list, shown));
+      const found = isAsStored(list) ? await pages.of(db.tenant, list, read) : await read();
+      const parts = factsOf(found).map((own, i) => texts.of(found.rows[i] as DeviceRow, own, fields === 'summary'));
+      return answers.of(found, parts, () => pageText(parts, envelope([], found.total, page)));
     },
     /** How many devices each of the users has, and when one of them was last connected, epoch milliseconds. */
     ofUsers: async (db: Scoped, users: readonly string[]) => {

@@ -6,7 +6,11 @@ import { type DeviceFacts, deviceView, lastSeen, statusOf } from './views.ts';
 const keptDevices = 20_000;
 
 interface Entry {
-  readonly shown: readonly unknown[];
+  readonly row: DeviceRow;
+  readonly owner: DeviceFacts['owner'];
+  readonly entryGateway: string | undefined;
+  /** What the agents say. */
+  readonly told: readonly unknown[];
   whole: string | null;
   summary: string | null;
 }
@@ -30,11 +34,13 @@ export class DeviceTexts {
   }
 
   #entryOf(row: DeviceRow, facts: DeviceFacts): Entry {
-    const shown = inputsOf(row, facts);
+    const { owner, entryGateway } = facts;
+    const told = toldOf(row, facts);
     const known = this.#entries.get(row.id);
     this.#entries.delete(row.id);
-    const entry =
-      known?.shown.every((value, i) => value === shown[i]) === true ? known : { shown, whole: null, summary: null };
+    const same = known !== undefined && sameStored(known, row, facts) && alike(known.told, told);
+    const texts = same ? textsOf(known) : noTexts;
+    const entry = same && known.row === row ? known : { row, owner, entryGateway, told, ...texts };
     this.#entries.set(row.id, entry);
     const oldest = this.#entries.size > keptDevices ? this.#entries.keys().next().value : undefined;
     if (oldest !== undefined) this.#entries.delete(oldest);
@@ -42,9 +48,20 @@ export class DeviceTexts {
   }
 }
 
-/** Everything that `deviceView` reads, always as many values. */
-function inputsOf(row: DeviceRow, facts: DeviceFacts): readonly unknown[] {
-  const { presence, owner, location, entryGateway } = facts;
+const noTexts = { whole: null, summary: null };
+const textsOf = ({ whole, summary }: Pick<Entry, 'whole' | 'summary'>) => ({ whole, summary });
+
+const alike = (a: readonly unknown[], b: readonly unknown[]): boolean => a.every((value, i) => value === b[i]);
+
+/** Returns whether what the database says is the same. Pages that are kept hold the same objects. */
+function sameStored(known: Entry, row: DeviceRow, { owner, entryGateway }: DeviceFacts): boolean {
+  if (known.entryGateway !== entryGateway) return false;
+  if (known.row === row && known.owner === owner) return true;
+  return alike(storedOf(known.row, known.owner), storedOf(row, owner));
+}
+
+/** Everything that `deviceView` reads of the database, always as many values. */
+function storedOf(row: DeviceRow, owner: DeviceFacts['owner']): readonly unknown[] {
   return [
     row.version,
     row.app_version,
@@ -59,16 +76,16 @@ function inputsOf(row: DeviceRow, facts: DeviceFacts): readonly unknown[] {
     row.identity_key,
     row.public_key,
     row.labels,
-    statusOf(row, facts),
-    lastSeen(row, facts),
-    presence.connected,
-    presence.agent,
-    location.sourceIp,
-    location.country,
-    entryGateway,
     owner?.lastConnection,
     owner?.email,
     owner?.firstName,
     owner?.lastName,
   ];
+}
+
+/** Everything that `deviceView` reads of the agents, always as many values. */
+function toldOf(row: DeviceRow, facts: DeviceFacts): readonly unknown[] {
+  const { presence, location } = facts;
+  const { connected, agent } = presence;
+  return [statusOf(row, facts), lastSeen(row, facts), connected, agent, location.sourceIp, location.country];
 }
