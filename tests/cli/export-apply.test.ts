@@ -9,6 +9,10 @@ settings:
   leaseSeconds: 7200
   drainSeconds: 60
   auditRetentionDays: 30
+signIn:
+  secondFactor: REQUIRED
+  idleMinutes: 60
+  absoluteHours: 24
 gateways:
   - name: berlin
     description: main site
@@ -44,6 +48,23 @@ groups:
     maxDevices: 7
     isSamlDefaultGroup: true
     idpMapping: [eng]
+providers:
+  - name: Acme SSO
+    label: Acme
+    issuer: https://id.example.com/realms/acme
+    clientId: sallyport
+    scopes: [openid, email]
+    groupsClaim: groups
+    groupMapping:
+      - value: eng
+        group: Engineering
+    emailDomains: [example.com]
+    requiredGroup: vpn
+    provisioning: true
+    assuresSecondFactor: true
+    requireAuthTime: false
+    position: 2
+    enabled: false
 users:
   - email: anna@example.com
     groups: [Engineering]
@@ -94,7 +115,7 @@ policies:
 `;
 
 /** Ids, times and counters, which differ between two tenants. */
-const OWN = /^(id|createdAt|updatedAt|token|revision|publicKey|name)$/;
+const OWN = /^(id|createdAt|updatedAt|token|revision|publicKey|name|redirectUri|logoutUri)$/;
 
 function withoutOwn(value: unknown, keepName = true): unknown {
   if (Array.isArray(value)) return value.map((entry) => withoutOwn(entry));
@@ -103,7 +124,7 @@ function withoutOwn(value: unknown, keepName = true): unknown {
   return Object.fromEntries(entries.map(([key, entry]) => [key, withoutOwn(entry)]));
 }
 
-const LISTS = ['gateways', 'resources', 'protocols', 'groups', 'users', 'rules', 'policies'];
+const LISTS = ['gateways', 'resources', 'protocols', 'groups', 'providers', 'users', 'rules', 'policies'];
 
 test('a tenant round-trips through a file into an empty tenant', async (t) => {
   const controller = await startController(t);
@@ -176,4 +197,30 @@ test('a wrong setting is refused with its line', async (t) => {
   assert.match(wrong.err, /standard input:2: settings\.leaseSeconds must be a whole number/);
   assert.match(wrong.err, /standard input:3: settings\.auditRetentionDays must be a whole number of days, or forever/);
   assert.match(wrong.err, /standard input:4: settings\.lease is unknown/);
+});
+
+test('a file names client secrets, and neither plan nor export shows one', async (t) => {
+  const { first } = await startController(t);
+  const file = `
+providers:
+  - name: Acme SSO
+    issuer: https://id.example.com
+    clientId: sallyport
+    clientSecret: env:ACME_SECRET
+`;
+  const without = await first.run(['apply', '-f', '-', '--yes'], { stdin: file });
+  assert.equal(without.code, 1);
+  assert.match(without.err, /client secret of env:ACME_SECRET cannot be read/);
+  const env = { ACME_SECRET: 'never-shown' };
+  const applied = await first.run(['apply', '-f', '-', '--yes', '--json'], { stdin: file, env });
+  assert.equal(applied.code, 0, applied.err);
+  assert.match(applied.out, /env:ACME_SECRET/);
+  const [provider] = JSON.parse(await first.ok('providers', 'list', '--json'));
+  assert.equal(provider.hasClientSecret, true);
+  const again = await first.run(['apply', '-f', '-', '--dry-run'], { stdin: file });
+  assert.equal(again.code, 0, again.err);
+  const exported = await first.ok('export');
+  for (const text of [applied.out, applied.err, exported]) assert.ok(!text.includes('never-shown'));
+  const wrong = await first.run(['apply', '-f', '-'], { stdin: file.replace('env:ACME_SECRET', 'the secret itself') });
+  assert.match(wrong.err, /must be env:NAME or file:PATH/);
 });

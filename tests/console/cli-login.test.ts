@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { clientSecret, startProvider } from '../../apps/controller/src/testing/provider.ts';
 import { becomeOwner, goodPassword, noBrowser, openBrowser, openPage, startConsole } from './browser.ts';
 
 const main = fileURLToPath(new URL('../../apps/cli/src/main.ts', import.meta.url));
@@ -94,5 +95,36 @@ test('a person who is not signed in signs in first, and may say no', { skip: noB
   assert.throws(() => statSync(cli.stored));
   await page.goto(`${place.url}/console/cli?challenge=x&port=4000&host=laptop`);
   await page.getByRole('heading', { name: 'This address is not complete' }).waitFor();
+  assert.deepEqual(complaints, []);
+});
+
+test('a person signs a command line in through a provider', { skip: noBrowser }, async (t) => {
+  const args = ['--egress-allow', '127.0.0.0/8'];
+  const [browser, place, provider] = await Promise.all([
+    openBrowser(t),
+    startConsole(t, { args }),
+    startProvider(t),
+  ]);
+  const post = async (path: string, body: object) => {
+    const headers = { apikey: place.key, 'content-type': 'application/json' };
+    const answer = await fetch(`${place.url}/tenants/${path}`, { method: 'POST', headers, body: JSON.stringify(body) });
+    assert.equal(answer.status, 201);
+    return answer.json() as Promise<{ redirectUri: string }>;
+  };
+  const sso = { name: 'Acme SSO', issuer: provider.issuer, clientId: 'sallyport', clientSecret };
+  const { redirectUri } = await post('sign-in-providers', sso);
+  await provider.register('sallyport', redirectUri);
+  await post('users', { email: 'jane@example.com', groups: [] });
+  const cli = commandLine(t);
+  const login = cli.start('login', '--browser', '--no-open', '--url', place.controller.url);
+  const { page, complaints } = await openPage(await browser.newContext());
+  await page.goto(await login.address);
+  await page.getByRole('button', { name: 'Sign in with Acme SSO' }).click();
+  await page.getByLabel('Account').fill('jane');
+  await page.getByRole('button', { name: 'Sign in' }).click();
+  await page.getByRole('button', { name: 'Yes' }).click();
+  await page.getByText('You are signed in. You can close this page.').waitFor();
+  assert.equal(await login.ended, 0, login.said());
+  assert.match(login.said(), /You are jane@example\.com/);
   assert.deepEqual(complaints, []);
 });

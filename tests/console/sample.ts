@@ -37,6 +37,10 @@ export async function fillTenant({ url, key }: Pick<Console, 'url' | 'key'>): Pr
   const users = [];
   for (const name of ['anna', 'ben', 'averyveryverylongname.withmanyparts.and-hyphens', 'دانا', 'zoe'])
     users.push(await post('/users', { email: `${name === 'دانا' ? 'dana' : name}@example.com`, groups: [group.id] }));
+  await post('/sign-in-providers', {
+    ...{ name: 'Acme SSO', issuer: 'https://id.example.com/realms/acme', clientId: 'sallyport', clientSecret: 'x' },
+    ...{ groupsClaim: 'groups', groupMapping: [{ value: 'engineering', group: group.id }] },
+  });
   const protocol = await post('/protocols', {
     name: 'Web and SSH',
     networkProtocols: [

@@ -12,7 +12,11 @@ const alone: Readonly<Record<string, () => Promise<ComponentType>>> = {
   '/console/link': async () => (await import('./pages/link.tsx')).LinkPage,
   '/console/cli': async () => (await import('./pages/cli.tsx')).CliPage,
 };
-const load = alone[location.pathname.replace(/\/$/, '')] ?? (async () => (await import('./app.tsx')).App);
+/** The last part of the address of this one is the provider. */
+const providerReturn = async () => (await import('./pages/provider-return.tsx')).ProviderReturnPage;
+const load =
+  alone[location.pathname.replace(/\/$/, '')] ??
+  (location.pathname.startsWith('/console/return/') ? providerReturn : async () => (await import('./app.tsx')).App);
 const Page = lazy(async () => ({ default: await load() }));
 
 applyTheme();

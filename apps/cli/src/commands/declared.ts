@@ -5,6 +5,7 @@ import { parseDeclaration } from '../declared/document.ts';
 import { exportedValue, exportTenant } from '../declared/export.ts';
 import { planFor } from '../declared/plan.ts';
 import { planJson, renderPlan, stepLine } from '../declared/plan-view.ts';
+import { findSecrets } from '../declared/secrets.ts';
 import type { Step } from '../declared/steps.ts';
 import { readTenant } from '../declared/tenant.ts';
 import { exitCodes, Failure, usage } from '../failure.ts';
@@ -71,6 +72,7 @@ async function apply(session: Session, flags: ApplyFlags): Promise<void> {
   if (text === undefined) throw usage(`There is no file ${file}`);
   const name = file === '-' ? 'standard input' : basename(file);
   const declaration = parseDeclaration(text, name);
+  await findSecrets(declaration, session.io);
   const api = await session.api();
   const steps = planFor(declaration, await readTenant(api), { prune, file: name });
   if (!session.json) session.out(renderPlan(steps, session.colour));

@@ -35,12 +35,9 @@ const NOT_DECLARED: Partial<Record<OperationName, string>> = {
   addMyDevice: 'a device makes its key where it is, so a file cannot bring it back',
   explainMyAccess: 'it writes nothing',
   renameMyDevice: 'a file does not hold devices',
-  createProvider: 'its client secret is not in an answer',
-  updateProvider: 'its client secret is not in an answer',
   beginProviderSignIn: 'it is how a person comes in',
   finishProviderSignIn: 'it is how a person comes in',
   beginProviderLink: 'a person links the own account',
-  updateSignInSettings: 'the short name is unique on its controller, and the rest could lock its owner out',
 };
 
 /** Fields that a file does not have, and why. */
@@ -52,6 +49,8 @@ const NOT_FIELDS: Readonly<Record<string, string>> = {
 /** Fields that a file may have and an export leaves out, and why. */
 const NOT_EXPORTED: Readonly<Record<string, string>> = {
   'settings.name': 'applying a file to another tenant must not rename that one',
+  'signIn.slug': 'it is unique on its controller',
+  'providers.clientSecret': 'it is in no answer; a file names where it comes from',
 };
 
 /** An object of each kind, with a value in every field that is not its default. */
@@ -64,6 +63,13 @@ const rich: Items = {
     localNetwork: 'OPEN',
     mtu: 1400,
     auditRetentionDays: 30,
+  },
+  signIn: { slug: 's', methods: ['PASSKEY'], secondFactor: 'REQUIRED', idleMinutes: 5, absoluteHours: 6 },
+  providers: {
+    ...{ name: 'p', label: 'l', issuer: 'https://id.example.com', clientId: 'c', clientSecret: { from: 'env:X' } },
+    ...{ scopes: ['openid'], groupsClaim: 'groups', groupMapping: [{ value: 'v', group: 'g' }], requiredGroup: 'v' },
+    ...{ emailDomains: ['example.com'], hostedDomains: ['example.com'], entraTenants: ['t'], position: 3 },
+    ...{ provisioning: true, trustEmail: true, requireAuthTime: false, assuresSecondFactor: true, enabled: false },
   },
   gateways: {
     ...{ name: 'g', description: 'd', port: '51999', endpoint: 'vpn.example.com', masquerade: false },
@@ -138,7 +144,8 @@ test('every field of a file is exported, or is excluded for a reason', () => {
   ];
   const tenant: Tenant = {
     sections: {
-      ...{ settings: live('settings'), gateways: live('gateways'), protocols: live('protocols') },
+      ...{ settings: live('settings'), signIn: live('signIn'), providers: live('providers') },
+      ...{ gateways: live('gateways'), protocols: live('protocols') },
       ...{ resources: live('resources'), groups: live('groups'), users: live('users') },
       ...{ rules: live('rules'), policies: live('policies') },
     },

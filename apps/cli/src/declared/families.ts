@@ -3,14 +3,17 @@ import { gatewayFamily, protocolFamily, resourceFamily } from './network.ts';
 import { groupFamily, userFamily } from './people.ts';
 import { policyFamily, ruleFamily } from './rules-and-policies.ts';
 import { settingsFamily } from './settings.ts';
+import { providerFamily, signInFamily } from './sign-in.ts';
 
 /** The family of each section: how its objects are read and written. */
 export const families: { readonly [S in SectionName]: Family<Items[S]> } = {
   settings: settingsFamily,
+  signIn: signInFamily,
   gateways: gatewayFamily,
   protocols: protocolFamily,
   resources: resourceFamily,
   groups: groupFamily,
+  providers: providerFamily,
   users: userFamily,
   rules: ruleFamily,
   policies: policyFamily,

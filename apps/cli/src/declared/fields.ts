@@ -30,7 +30,8 @@ export class Misfit extends Error {
   }
 }
 
-type Shape<T> = Pick<Field<T>, 'read'> & Partial<Omit<Field<T>, 'absent' | 'read'>>;
+/** What a field of a file needs beside what its absence means. */
+export type Shape<T> = Pick<Field<T>, 'read'> & Partial<Omit<Field<T>, 'absent' | 'read'>>;
 
 const plain = {
   refs: <T>(value: T): T => value,

@@ -1,4 +1,13 @@
-import type { AccessType, GatewayIntent, OperationName, Policy, PolicyType, Resource, User } from '@sallyport/contract';
+import type {
+  AccessType,
+  GatewayIntent,
+  OperationName,
+  Policy,
+  PolicyType,
+  Resource,
+  SignInSettings,
+  User,
+} from '@sallyport/contract';
 import type { Answer, Call, Client } from '../client.ts';
 import type { Field } from './fields.ts';
 
@@ -105,13 +114,61 @@ export interface PolicyItem {
   sourceIps: string[];
 }
 
+/** How people sign in. Exactly one such item always exists. */
+export interface SignInItem {
+  /** Unique on the controller, so exports omit it. */
+  slug?: string;
+  methods?: SignInSettings['methods'];
+  secondFactor?: SignInSettings['secondFactor'];
+  idleMinutes?: number;
+  absoluteHours?: number;
+}
+
+/** A secret by reference. */
+export interface SecretItem {
+  /** `env:NAME` or `file:PATH`. */
+  from: string;
+  /** The secret itself, once it is looked up. */
+  found?: string;
+}
+
+/** A value of the groups claim, and the group that people with it join. */
+export interface GroupMappingItem {
+  value: string;
+  group: string;
+}
+
+/** A sign-in provider. */
+export interface ProviderItem {
+  name: string;
+  label: string | null;
+  issuer: string;
+  clientId: string;
+  clientSecret?: SecretItem;
+  scopes: string[];
+  groupsClaim: string | null;
+  groupMapping: GroupMappingItem[];
+  emailDomains: string[];
+  hostedDomains: string[];
+  entraTenants: string[];
+  requiredGroup: string | null;
+  provisioning: boolean;
+  trustEmail: boolean;
+  requireAuthTime: boolean;
+  assuresSecondFactor: boolean;
+  position: number;
+  enabled: boolean;
+}
+
 /** The item type of each section. */
 export interface Items {
   settings: SettingsItem;
+  signIn: SignInItem;
   gateways: GatewayItem;
   protocols: ProtocolItem;
   resources: ResourceItem;
   groups: GroupItem;
+  providers: ProviderItem;
   users: UserItem;
   rules: RuleItem;
   policies: PolicyItem;
@@ -122,10 +179,12 @@ export type SectionName = keyof Items;
 /** Every section, each after the sections that it refers to. */
 export const sectionNames = [
   'settings',
+  'signIn',
   'gateways',
   'protocols',
   'resources',
   'groups',
+  'providers',
   'users',
   'rules',
   'policies',

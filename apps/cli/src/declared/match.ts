@@ -23,10 +23,12 @@ export function matchAll(declaration: Declaration, tenant: Tenant, problems: Pro
     matchSection(section, declaration[section] ?? [], tenant.sections[section], problems);
   return {
     settings: match('settings'),
+    signIn: match('signIn'),
     gateways: match('gateways'),
     protocols: match('protocols'),
     resources: match('resources'),
     groups: match('groups'),
+    providers: match('providers'),
     users: match('users'),
     rules: match('rules'),
     policies: match('policies'),

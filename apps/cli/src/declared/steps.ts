@@ -112,6 +112,7 @@ const CONDITIONAL: ReadonlySet<string> = new Set([
   'updateResource',
   'saveLoadBalancing',
   'updateGroup',
+  'updateProvider',
   'updateUser',
   'updateAdmissionRule',
   'updatePolicy',

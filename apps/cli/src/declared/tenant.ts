@@ -7,6 +7,7 @@ import { liveGateway, liveProtocol, liveResource } from './network.ts';
 import { liveGroup, liveUser, ownRoles } from './people.ts';
 import { livePolicy, liveRule } from './rules-and-policies.ts';
 import { liveSettings } from './settings.ts';
+import { liveProvider, liveSignIn } from './sign-in.ts';
 
 interface Named {
   readonly id: string;
@@ -24,10 +25,12 @@ export interface Tenant {
 /** Reads the tenant. The reads are not one snapshot; a change in between is noticed at the write. */
 export async function readTenant(api: Client): Promise<Tenant> {
   const settings = [liveSettings((await api.call('getTenant')).body)];
+  const signIn = [liveSignIn((await api.call('getSignInSettings')).body)];
   const gateways = (await api.call('listGateways')).body.map(liveGateway);
   const protocols = (await api.call('listProtocols')).body.map(liveProtocol);
   const resources = (await listAll(api, 'listResources')).body.data.map(liveResource);
   const groups = (await listAll(api, 'listGroups')).body.data.map(liveGroup);
+  const providers = (await api.call('listProviders')).body.map(liveProvider);
   const users = (await listAll(api, 'listUsers')).body.data;
   const rules = (await api.call('listAdmissionRules')).body.map(liveRule);
   const policies = (await api.call('listPolicies')).body.toSorted((a, b) => a.order - b.order).map(livePolicy);
@@ -37,7 +40,7 @@ export async function readTenant(api: Client): Promise<Tenant> {
     liveUser(user, user.roles.length === 0 ? [] : await ownRoles(api, user.id)),
   );
   return {
-    sections: { settings, gateways, protocols, resources, groups, users: people, rules, policies },
+    sections: { settings, signIn, gateways, protocols, resources, groups, providers, users: people, rules, policies },
     devices,
     roles,
   };

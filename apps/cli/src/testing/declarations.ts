@@ -42,6 +42,11 @@ const groups = objects(() =>
   }),
 );
 
+const signIn = fc.record({
+  methods: fc.shuffledSubarray(['PASSKEY', 'PASSWORD', 'PROVIDER'], { minLength: 1 }),
+  idleMinutes: fc.constantFrom(60, 720),
+});
+
 const rules = objects(() => fc.record({ rule: fc.constantFrom('true', 'time.hour > 8\n&& true', ' false ') }));
 
 const some = (all: readonly string[]) => fc.shuffledSubarray([...all]);
@@ -52,7 +57,7 @@ const named = (all: readonly { readonly name: string }[]): string[] => all.map((
  * Random files with every section that the controller accepts. A policy that denies has no rule of its own. A policy names
  * only resources of its type.
  */
-export const declarations = fc.record({ settings, gateways, groups, rules }).chain((base) => {
+export const declarations = fc.record({ settings, signIn, gateways, groups, rules }).chain((base) => {
   // The type of a resource is immutable, so it depends on the name.
   const resources = objects((name) =>
     fc.record({
@@ -83,7 +88,17 @@ export const declarations = fc.record({ settings, gateways, groups, rules }).cha
         ),
       ),
     );
-  return fc.record({ resources, users }).chain((more) => {
+  const providers = objects(() =>
+    fc.record({
+      issuer: fc.constantFrom('https://id.example.com', 'https://id.example.org/realms/a'),
+      clientId: fc.constantFrom('a', 'b'),
+      groupsClaim: fc.constantFrom(null, 'groups'),
+      groupMapping: some(named(base.groups)).map((all) => all.map((group) => ({ value: 'x', group }))),
+      emailDomains: fc.subarray(['example.com', 'example.org']),
+      enabled: fc.boolean(),
+    }),
+  );
+  return fc.record({ resources, users, providers }).chain((more) => {
     const policies = fc
       .uniqueArray(fc.tuple(fc.constantFrom('p', 'q', 'r', 's'), fc.constantFrom('PRIVATE', 'SAAS')), {
         selector: (pair) => pair.join(),

@@ -13,6 +13,8 @@ type ResourceBody = Body<'createResource'> & Body<'saveLoadBalancing'>;
 /** A tenant in memory. It implements the operations that export and apply call, with the schemas of the contract. */
 export class TenantServer {
   settings: Partial<Body<'updateTenant'>> = {};
+  signIn: Partial<Body<'updateSignInSettings'>> = {};
+  readonly providers: Stored<Body<'createProvider'>>[] = [];
   readonly gateways: Stored<Body<'createGateway'> & { intent?: string | undefined; relay?: boolean }>[] = [];
   readonly protocols: Stored<Body<'createProtocol'>>[] = [];
   readonly resources: Stored<ResourceBody>[] = [];
@@ -57,12 +59,24 @@ export class TenantServer {
     };
     const user = (id: string) => get(this.users, id).body;
     const tenant = () => ({ ...fixtures.answers.getTenant, ...this.settings }) as ResponseBody<'getTenant'>;
+    const signIn = () =>
+      ({ ...fixtures.answers.getSignInSettings, ...this.signIn }) as ResponseBody<'getSignInSettings'>;
     return {
       getTenant: tenant,
       updateTenant: (body) => {
         this.settings = { ...this.settings, ...body };
         return tenant();
       },
+      getSignInSettings: signIn,
+      updateSignInSettings: (body) => {
+        this.signIn = { ...this.signIn, ...body };
+        return signIn();
+      },
+      listProviders: () => this.providers.map((p) => this.#provider(p)),
+      getProvider: (_, id) => this.#provider(get(this.providers, id)),
+      createProvider: (body) => this.#provider(make(this.providers, body)),
+      updateProvider: (body, id) => this.#provider(change(this.providers, id, body as Body<'createProvider'>)),
+      deleteProvider: (_, id) => drop(this.providers, id),
       listGateways: () => this.gateways.map(asGateway),
       getGateway: (_, id) => asGateway(get(this.gateways, id)),
       createGateway: (body) => asGateway(make(this.gateways, body)),
@@ -136,6 +150,18 @@ export class TenantServer {
     const { name, type, loadBalancingMode, labels } = body;
     const labelled = labels ? { labels } : {};
     return { id, ...stamps, name, type, loadBalancingMode, ...described(body), ...labelled, addresses, gateways };
+  }
+
+  #provider({ id, body }: Stored<Body<'createProvider'>>): ResponseBody<'getProvider'> {
+    const { clientSecret, groupMapping = [], ...rest } = body;
+    const plain = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== null));
+    const groups = groupMapping.map(({ value, group }) => {
+      const { id: of, body: named } = get(this.groups, String(group));
+      return { value, group: { id: of, name: named.name } };
+    });
+    return {
+      ...{ id, ...stamps, ...plain, hasClientSecret: clientSecret != null, groupMapping: groups },
+    } as ResponseBody<'getProvider'>;
   }
 
   #group({ id, body }: Stored<Body<'createGroup'>>): ResponseBody<'getGroup'> {

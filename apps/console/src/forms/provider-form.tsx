@@ -173,8 +173,8 @@ function ProviderForm({ groups, provider, onDone }: ProviderFormProps) {
         maxLength={1000}
       />
       <Field label={labels.scopes} hint="Separated by spaces" {...form.field('scopes')} />
-      <fieldset className="stack tight">
-        <legend className="label">Who may sign in</legend>
+      <fieldset className="stack">
+        <legend className="muted small">Who may sign in</legend>
         <Field
           label={labels.emailDomains}
           hint="Verified addresses in these domains; empty: any"
@@ -189,8 +189,8 @@ function ProviderForm({ groups, provider, onDone }: ProviderFormProps) {
         {check('provisioning')}
         {check('trustEmail')}
       </fieldset>
-      <fieldset className="stack tight">
-        <legend className="label">Groups</legend>
+      <fieldset className="stack">
+        <legend className="muted small">Groups</legend>
         <Field label={labels.groupsClaim} hint="Such as groups, or realm_access.roles" {...form.field('groupsClaim')} />
         <Field
           label={labels.requiredGroup}
@@ -200,8 +200,8 @@ function ProviderForm({ groups, provider, onDone }: ProviderFormProps) {
         <Mapping groups={groups} rows={values.groupMapping} onChange={(groupMapping) => form.set({ groupMapping })} />
         {form.error('groupMapping') !== undefined && <p className="error">{form.error('groupMapping')}</p>}
       </fieldset>
-      <fieldset className="stack tight">
-        <legend className="label">Trust</legend>
+      <fieldset className="stack">
+        <legend className="muted small">Trust</legend>
         {check('assuresSecondFactor')}
         {check('requireAuthTime')}
         {check('enabled')}

@@ -2,6 +2,7 @@ import type { SignInMethod } from '@sallyport/contract';
 import { type FormEvent, useState } from 'react';
 import { call, messageOf } from '../data/api.ts';
 import { makePasskey } from '../data/passkeys.ts';
+import { linkProvider, useProviders } from '../data/providers.ts';
 import { queryClient, useRead } from '../data/queries.ts';
 import { Form, useForm } from '../kit/form.tsx';
 import { Ago, Button, Dialog, Field, plural, Secret, Skeleton, toast } from '../kit/kit.tsx';
@@ -70,8 +71,11 @@ const kinds: Record<SignInMethod['kind'], string> = {
   PROVIDER: 'Provider',
 };
 
+const namesItself = ({ kind }: SignInMethod): boolean => kind === 'PASSKEY' || kind === 'PROVIDER';
+
 function Methods() {
   const { data } = useRead<'listMyMethods'>('my-methods', '/tenants/me/methods');
+  const providers = useProviders(useSignedIn().tenant.slug);
   const [dialog, setDialog] = useState<'password' | 'totp' | null>(null);
   const [codes, setCodes] = useState<readonly string[] | null>(null);
   const act = async (work: () => Promise<unknown>, done: string) => {
@@ -107,7 +111,7 @@ function Methods() {
             {data.map((method) => (
               <li key={method.id} className="row between">
                 <div className="grow">
-                  <strong>{method.kind === 'PASSKEY' ? method.name : kinds[method.kind]}</strong>
+                  <strong>{namesItself(method) ? method.name : kinds[method.kind]}</strong>
                   <p className="muted small">
                     {method.left === undefined ? (
                       <>
@@ -116,6 +120,7 @@ function Methods() {
                     ) : (
                       `${plural(method.left, 'code')} left`
                     )}
+                    {method.account !== undefined && ` · ${method.account}`}
                     {method.backedUp === true && ' · synchronised among your devices'}
                   </p>
                 </div>
@@ -133,7 +138,8 @@ function Methods() {
                       )
                     }
                   >
-                    Remove<span className="visually-hidden"> {kinds[method.kind]}</span>
+                    Remove
+                    <span className="visually-hidden"> {namesItself(method) ? method.name : kinds[method.kind]}</span>
                   </Button>
                 )}
               </li>
@@ -142,6 +148,14 @@ function Methods() {
         )}
         <div className="row">
           <Button onClick={() => void addPasskey()}>Add a passkey</Button>
+          {providers.data?.map(({ id, label }) => (
+            <Button
+              key={id}
+              onClick={() => void linkProvider(id, '/console/my').catch((failure) => toast(messageOf(failure)))}
+            >
+              Link {label}
+            </Button>
+          ))}
           <Button onClick={() => setDialog('password')}>
             {has('PASSWORD') ? 'Change password' : 'Set a password'}
           </Button>

@@ -1,5 +1,4 @@
 import type { ResponseBody } from '@sallyport/contract';
-import { useParams } from '@tanstack/react-router';
 import { useEffect, useState } from 'react';
 import { call, messageOf } from '../data/api.ts';
 import { queryClient, useMe } from '../data/queries.ts';
@@ -23,7 +22,7 @@ function finish(id: string, answer: string): Promise<Return> {
 
 /** Where providers send people back to: finishes the sign-in, or the linking of the provider. */
 export function ProviderReturnPage() {
-  const { id } = useParams({ strict: false }) as { id: string };
+  const id = location.pathname.split('/')[3] ?? '';
   const [error, setError] = useState<string | null>(null);
   useEffect(() => {
     finish(id, location.search.slice(1)).then(

@@ -43,11 +43,7 @@ export function Providers() {
           columns={[
             {
               head: 'Provider',
-              cell: (provider: Provider) => (
-                <Button look="plain" onClick={() => setForm({ id: provider.id })}>
-                  {provider.name}
-                </Button>
-              ),
+              cell: ({ name }: Provider) => name,
             },
             {
               head: 'State',
@@ -59,6 +55,9 @@ export function Providers() {
               end: true,
               cell: (provider: Provider) => (
                 <span className="row end">
+                  <Button look="plain" onClick={() => setForm({ id: provider.id })}>
+                    Change<span className="visually-hidden"> {provider.name}</span>
+                  </Button>
                   <Button look="plain" onClick={() => setChecked(provider)}>
                     Set up<span className="visually-hidden"> {provider.name}</span>
                   </Button>
@@ -117,9 +116,9 @@ function SetUp({ provider }: { provider: Provider }) {
       <div role="status" className="stack tight">
         {check?.ok === true && <Status meaning="good">People can sign in through it</Status>}
         {check?.findings.map(({ severity, message }) => (
-          <Status key={message} meaning={severity === 'error' ? 'bad' : 'warn'}>
-            {message}
-          </Status>
+          <p key={message} className={`note ${severity === 'error' ? 'bad' : 'warn'}`}>
+            <strong>{severity === 'error' ? 'Error:' : 'Warning:'}</strong> {message}
+          </p>
         ))}
       </div>
       <footer className="row">
@@ -134,12 +133,12 @@ function SetUp({ provider }: { provider: Provider }) {
 function Uri({ label, text }: { label: string; text: string | undefined }) {
   if (text === undefined) return null;
   return (
-    <div className="field">
-      <span className="label">{label}</span>
+    <fieldset className="field">
+      <legend className="label">{label}</legend>
       <span className="row between">
         <code className="mono grow">{text}</code>
-        <Copy text={text} label={`Copy ${label.toLowerCase().replace('uri', 'URI')}`} />
+        <Copy text={text} />
       </span>
-    </div>
+    </fieldset>
   );
 }

@@ -9,6 +9,7 @@ import { TenantSettings } from '../settings/tenant.tsx';
 import { useSignedIn } from '../shell/me.ts';
 import { theme as chosenTheme, setTheme, type Theme } from '../shell/theme.ts';
 import { KeptSteps } from './first-steps.tsx';
+import { Providers } from './providers.tsx';
 
 /** Settings of the tenant, how people sign in, API keys, and the look of the console. */
 export function SettingsPage() {
@@ -21,6 +22,7 @@ export function SettingsPage() {
       <div className="columns">
         <div className="stack wide">
           <TenantSettings may={me.role === 'OWNER'} />
+          {me.role === 'OWNER' && <Providers />}
           {me.role === 'OWNER' && <ApiKeys />}
           <EnrolmentKeys />
         </div>
@@ -40,7 +42,7 @@ function SignIn({ may }: { may: boolean }) {
   const [failure, setFailure] = useState<ApiFailure | null>(null);
   if (data === undefined) return error === null ? <Skeleton /> : <p className="note bad">{messageOf(error)}</p>;
   const now = { ...data, ...changes };
-  const toggle = (method: 'PASSKEY' | 'PASSWORD') => {
+  const toggle = (method: SignInSettings['methods'][number]) => {
     const methods = now.methods.includes(method)
       ? now.methods.filter((one) => one !== method)
       : [...now.methods, method];
@@ -80,10 +82,10 @@ function SignIn({ may }: { may: boolean }) {
         />
         <fieldset className="stack tight" disabled={!may}>
           <legend className="label">Allowed methods</legend>
-          {(['PASSKEY', 'PASSWORD'] as const).map((method) => (
+          {(['PASSKEY', 'PASSWORD', 'PROVIDER'] as const).map((method) => (
             <label key={method} className="check">
               <input type="checkbox" checked={now.methods.includes(method)} onChange={() => toggle(method)} />
-              {method === 'PASSKEY' ? 'Passkey' : 'Password'}
+              {{ PASSKEY: 'Passkey', PASSWORD: 'Password', PROVIDER: 'Sign-in provider' }[method]}
             </label>
           ))}
         </fieldset>

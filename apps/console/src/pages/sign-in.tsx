@@ -2,17 +2,23 @@ import type { Me } from '@sallyport/contract';
 import { type FormEvent, useState } from 'react';
 import { ApiFailure, call, messageOf } from '../data/api.ts';
 import { signInWithPasskey } from '../data/passkeys.ts';
+import { useProviders } from '../data/providers.ts';
 import { queryClient, useRead } from '../data/queries.ts';
 import { Button, Field, Skeleton } from '../kit/kit.tsx';
 import { Mark } from '../shell/icons.tsx';
 import { targetOf } from '../shell/target.ts';
+import { ProviderButtons } from './provider-buttons.tsx';
 
-/** Signs a person in, with a passkey or a password. */
+/** Signs a person in, with a passkey, through a provider, or with a password. */
 export function SignInPage() {
   const to = targetOf(location.search);
   const options = useRead<'getSignInOptions'>('sign-in', '/sign-in');
   const [error, setError] = useState<string | null>(null);
   const [busy, setBusy] = useState(false);
+  const [tenant, setTenant] = useState(() => localStorage.getItem('tenant') ?? '');
+  const several = options.data?.tenants === 'SEVERAL';
+  const asked = options.data?.available === true && (!several || tenant !== '');
+  const providers = useProviders(several ? tenant : null, asked);
   const enter = (me: Me) => {
     queryClient.clear();
     queryClient.setQueryData(['me'], me);
@@ -61,7 +67,15 @@ export function SignInPage() {
           <Button look="primary wide" busy={busy} onClick={() => void attempt(signInWithPasskey)}>
             Sign in with a passkey
           </Button>
-          <PasswordForm several={options.data.tenants === 'SEVERAL'} busy={busy} attempt={attempt} />
+          <ProviderButtons
+            providers={providers.data ?? []}
+            verb="Sign in with"
+            page={`/console${to ?? '/'}`}
+            // A command line needs a fresh sign-in anyway.
+            fresh={to?.startsWith('/cli?') === true}
+            onError={setError}
+          />
+          <PasswordForm several={several} busy={busy} attempt={attempt} onTenant={setTenant} />
         </>
       )}
     </main>
@@ -72,10 +86,13 @@ function PasswordForm({
   several,
   busy,
   attempt,
+  onTenant,
 }: {
   several: boolean;
   busy: boolean;
   attempt: (work: () => Promise<Me>) => Promise<void>;
+  /** Told when the short name of the tenant is complete. */
+  onTenant: (slug: string) => void;
 }) {
   const [tenant, setTenant] = useState(() => localStorage.getItem('tenant') ?? '');
   const [email, setEmail] = useState('');
@@ -96,6 +113,10 @@ function PasswordForm({
           hint="Its short name, as your administrator told you"
           value={tenant}
           onChange={(event) => setTenant(event.target.value.trim().toLowerCase())}
+          onBlur={() => {
+            localStorage.setItem('tenant', tenant);
+            onTenant(tenant);
+          }}
           autoCapitalize="none"
           required
         />

@@ -2,8 +2,10 @@ import type { Me } from '@sallyport/contract';
 import { type FormEvent, useEffect, useRef, useState } from 'react';
 import { ApiFailure, call, messageOf, onFreshSignIn } from '../data/api.ts';
 import { signInWithPasskey } from '../data/passkeys.ts';
+import { useProviders } from '../data/providers.ts';
 import { queryClient } from '../data/queries.ts';
 import { Button, Dialog, Field } from '../kit/kit.tsx';
+import { ProviderButtons } from '../pages/provider-buttons.tsx';
 
 /** Asks for a new proof before an operation that gives lasting access, then lets it go on. */
 export function FreshSignIn({ me }: { me: Me }) {
@@ -11,6 +13,7 @@ export function FreshSignIn({ me }: { me: Me }) {
   const [password, setPassword] = useState('');
   const [code, setCode] = useState<string | null>(null);
   const [error, setError] = useState<string | null>(null);
+  const providers = useProviders(me.tenant.slug, open);
   const waiting = useRef<(signedIn: boolean) => void>(undefined);
   useEffect(() => {
     onFreshSignIn(() => {
@@ -54,6 +57,13 @@ export function FreshSignIn({ me }: { me: Me }) {
       <Button look="primary wide" onClick={() => void attempt(signInWithPasskey)}>
         Use a passkey
       </Button>
+      <ProviderButtons
+        providers={providers.data ?? []}
+        verb="Leave this page and use"
+        page={location.pathname + location.search}
+        fresh
+        onError={setError}
+      />
       <form className="stack" onSubmit={submit}>
         <Field
           label={`Password of ${me.email}`}
