@@ -27,6 +27,9 @@ export const GroupUser = z
     firstName: z.string().optional(),
     lastName: z.string().optional(),
     email: z.string().optional(),
+    provider: id
+      .optional()
+      .describe('Sign-in provider that the membership comes from; left out: administrators added the user'),
   })
   .meta({ id: 'GroupUser' });
 

@@ -139,8 +139,18 @@ test('groups follow the claim: a missing one changes nothing, an empty one remov
   assert.deepEqual(await after('eng'), [...plain, 'Engineers'].sort(), 'one value');
   assert.deepEqual(await after([]), plain, 'empty');
   await after(['eng']);
+  const members = async () => (await app.request('GET', `/tenants/groups/${engineers}`)).json.users;
+  assert.deepEqual(
+    (await members()).map((one: { provider?: string }) => one.provider),
+    [id],
+  );
   await app.request('PATCH', `/tenants/sign-in-providers/${id}`, { body: { groupMapping: [] } });
   assert.deepEqual(await groupNames(app, user), plain, 'a removed mapping counts at once');
+  await app.request('PATCH', `/tenants/sign-in-providers/${id}`, { body: { groupMapping } });
+  await after(['eng']);
+  await app.request('POST', `/tenants/users/${user}/groups`, { body: { groupId: engineers } });
+  assert.deepEqual(await after([]), [...plain, 'Engineers'].sort(), 'an administrator added it too');
+  assert.equal((await members())[0].provider, undefined);
 });
 
 test('a person links a provider while freshly signed in, to this account only', async (t) => {

@@ -3,7 +3,7 @@ import { ApiError, invalidField, notFound } from '../../errors.ts';
 import type { RequestContext } from '../../http/handlers.ts';
 import { findGroup } from '../../objects/groups/queries.ts';
 import { recordMembers } from '../../objects/groups/tracking.ts';
-import { deleteMembership, insertMemberships } from '../../objects/users/store.ts';
+import { deleteMembership, insertMemberships, keepMembership } from '../../objects/users/store.ts';
 import { trackUsers } from '../../objects/users/tracking.ts';
 import { existingParts } from './existing.ts';
 
@@ -13,7 +13,7 @@ export async function joinGroup(tx: Tx, context: RequestContext, id: string, giv
   const group = given.toLowerCase();
   if ((await findGroup(tx.scoped, group)) === undefined)
     throw invalidField('/groupId', 'is not the id of a group', 'invalid_reference');
-  if (user.groups.includes(group)) return;
+  if (user.groups.includes(group)) return keepMembership(tx, id, group);
   await trackUsers(tx, [id], () => insertMemberships(tx, [{ user: id, group }]));
   await recordMembers(tx, [group], 'attach');
 }

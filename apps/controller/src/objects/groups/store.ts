@@ -59,6 +59,7 @@ export const membersOf = (db: Scoped, groups: readonly string[]) =>
       .select([
         'group_members.group_id',
         'group_members.created_at as joined_at',
+        'group_members.provider_id',
         'users.id',
         'users.updated_at',
         'users.email',

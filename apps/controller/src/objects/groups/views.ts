@@ -48,6 +48,7 @@ export const memberView = (row: MemberRow): Group['users'][number] => ({
   email: row.email,
   ...(row.first_name === null ? {} : { firstName: row.first_name }),
   ...(row.last_name === null ? {} : { lastName: row.last_name }),
+  ...(row.provider_id === null ? {} : { provider: row.provider_id }),
 });
 
 const iso = (at: number): string => new Date(at).toISOString();

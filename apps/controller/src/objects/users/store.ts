@@ -193,6 +193,16 @@ export async function insertMemberships(
   for (const part of chunks(rows)) await tx.scoped.insertInto('group_members', part).execute();
 }
 
+/** Makes a membership one of administrators: it stays when the provider that gave it takes it back. */
+export async function keepMembership(tx: Tx, user: string, group: string): Promise<void> {
+  await tx.scoped
+    .updateTable('group_members')
+    .set({ provider_id: null })
+    .where('user_id', '=', user)
+    .where('group_id', '=', group)
+    .execute();
+}
+
 /** Takes a user out of a group. */
 export async function deleteMembership(tx: Tx, user: string, group: string): Promise<void> {
   await tx.scoped.deleteFrom('group_members').where('user_id', '=', user).where('group_id', '=', group).execute();
