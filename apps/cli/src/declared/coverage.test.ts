@@ -64,7 +64,14 @@ const rich: Items = {
     mtu: 1400,
     auditRetentionDays: 30,
   },
-  signIn: { slug: 's', methods: ['PASSKEY'], secondFactor: 'REQUIRED', idleMinutes: 5, absoluteHours: 6 },
+  signIn: {
+    slug: 's',
+    methods: ['PASSKEY'],
+    secondFactor: 'REQUIRED',
+    idleMinutes: 5,
+    absoluteHours: 6,
+    notices: ['SESSIONS'],
+  },
   providers: {
     ...{ name: 'p', label: 'l', issuer: 'https://id.example.com', clientId: 'c', clientSecret: { from: 'env:X' } },
     ...{ scopes: ['openid'], groupsClaim: 'groups', groupMapping: [{ value: 'v', group: 'g' }], requiredGroup: 'v' },

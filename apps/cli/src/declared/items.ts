@@ -122,6 +122,7 @@ export interface SignInItem {
   secondFactor?: SignInSettings['secondFactor'];
   idleMinutes?: number;
   absoluteHours?: number;
+  notices?: SignInSettings['notices'];
 }
 
 /** A secret by reference. */

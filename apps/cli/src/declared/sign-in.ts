@@ -33,6 +33,12 @@ const ways: Shape<NonNullable<SignInItem['methods']>> = {
   canonical: (value) => value.toSorted(),
 };
 
+const notice = oneOf(['METHODS', 'SESSIONS']);
+const notices: Shape<NonNullable<SignInItem['notices']>> = {
+  read: (value) => list(value, notice.read),
+  canonical: (value) => value.toSorted(),
+};
+
 /** Reads and writes how people sign in. A field that a file omits is left alone. */
 export const signInFamily: Family<SignInItem> = {
   word: 'sign-in',
@@ -42,6 +48,7 @@ export const signInFamily: Family<SignInItem> = {
     secondFactor: kept(oneOf(['OPTIONAL', 'REQUIRED'])),
     idleMinutes: kept(wholeNumber),
     absoluteHours: kept(wholeNumber),
+    notices: kept(notices),
   },
   fixed: [],
   notExported: ['slug'],
