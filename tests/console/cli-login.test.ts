@@ -100,11 +100,7 @@ test('a person who is not signed in signs in first, and may say no', { skip: noB
 
 test('a person signs a command line in through a provider', { skip: noBrowser }, async (t) => {
   const args = ['--egress-allow', '127.0.0.0/8'];
-  const [browser, place, provider] = await Promise.all([
-    openBrowser(t),
-    startConsole(t, { args }),
-    startProvider(t),
-  ]);
+  const [browser, place, provider] = await Promise.all([openBrowser(t), startConsole(t, { args }), startProvider(t)]);
   const post = async (path: string, body: object) => {
     const headers = { apikey: place.key, 'content-type': 'application/json' };
     const answer = await fetch(`${place.url}/tenants/${path}`, { method: 'POST', headers, body: JSON.stringify(body) });

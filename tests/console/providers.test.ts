@@ -5,11 +5,7 @@ import { becomeOwner, noBrowser, openBrowser, openPage, startConsole } from './b
 
 test('an owner sets a provider up, and an invited person signs in through it', { skip: noBrowser }, async (t) => {
   const args = ['--egress-allow', '127.0.0.0/8'];
-  const [browser, place, provider] = await Promise.all([
-    openBrowser(t),
-    startConsole(t, { args }),
-    startProvider(t),
-  ]);
+  const [browser, place, provider] = await Promise.all([openBrowser(t), startConsole(t, { args }), startProvider(t)]);
   const { page, complaints } = await openPage(await browser.newContext());
   await becomeOwner(page, place);
   await page.goto(`${place.url}/console/settings`);
@@ -52,11 +48,7 @@ test('an owner sets a provider up, and an invited person signs in through it', {
 
 test('the owner links an own account at a provider', { skip: noBrowser }, async (t) => {
   const args = ['--egress-allow', '127.0.0.0/8'];
-  const [browser, place, provider] = await Promise.all([
-    openBrowser(t),
-    startConsole(t, { args }),
-    startProvider(t),
-  ]);
+  const [browser, place, provider] = await Promise.all([openBrowser(t), startConsole(t, { args }), startProvider(t)]);
   const body = { name: 'Acme SSO', issuer: provider.issuer, clientId: 'sallyport', clientSecret };
   const made = await fetch(`${place.url}/tenants/sign-in-providers`, {
     method: 'POST',
