@@ -32,15 +32,19 @@ export async function detectBackend(
   choice: BackendChoice,
   options: DetectOptions = {},
 ): Promise<'kernel' | 'userspace'> {
+  return (await detect(choice, options)) === null ? 'kernel' : 'userspace';
+}
+
+/** Returns the wireguard-go to use, or null for the kernel. */
+async function detect(choice: BackendChoice, options: DetectOptions): Promise<WireGuardGoBuild | null> {
   await checkTool('ip', options);
   await checkPrivilege();
   if (choice === 'kernel') {
     await tryKernel(options);
-    return 'kernel';
+    return null;
   }
-  if (choice === 'auto' && (await works(() => tryKernel(options)))) return 'kernel';
-  await tryUserspace(options);
-  return 'userspace';
+  if (choice === 'auto' && (await works(() => tryKernel(options)))) return null;
+  return tryUserspace(options);
 }
 
 /** Opens a backend of a kind with its defaults. */
@@ -56,8 +60,8 @@ export async function openDetected(
   choice: BackendChoice,
   options: DetectOptions = {},
 ): Promise<{ readonly backend: WireGuardBackend; readonly build: WireGuardGoBuild | null }> {
-  const kind = await detectBackend(choice, options);
-  return { backend: openBackend(kind, options), build: kind === 'kernel' ? null : await buildOf(options) };
+  const build = await detect(choice, options);
+  return { backend: openBackend(build === null ? 'kernel' : 'userspace', options), build };
 }
 
 function buildOf({ path, program }: DetectOptions): Promise<WireGuardGoBuild> {
@@ -82,13 +86,14 @@ async function tryKernel(options: DetectOptions): Promise<void> {
   await deleteLink(name, command);
 }
 
-async function tryUserspace(options: DetectOptions): Promise<void> {
-  await buildOf(options);
+async function tryUserspace(options: DetectOptions): Promise<WireGuardGoBuild> {
+  const build = await buildOf(options);
   try {
     await (await open(options.tunDevice ?? '/dev/net/tun', constants.O_RDWR)).close();
   } catch {
     throw noTun();
   }
+  return build;
 }
 
 async function checkTool(program: string, options: DetectOptions): Promise<void> {
