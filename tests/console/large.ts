@@ -6,7 +6,7 @@ import type { Console } from './browser.ts';
  * docs/benchmarks.md has.
  */
 const devices = Number(process.env.CONSOLE_DEVICES ?? 1000);
-export const large = { gateways: devices / 10, devices, resources: devices / 50, users: devices / 20 };
+export const large = { gateways: devices / 10 - 1, devices, resources: devices / 50, users: devices / 20 };
 
 /** Requests at a time. */
 const atOnce = 16;
