@@ -24,7 +24,7 @@ export const gatewayList: ListDefinition<GatewaySummary> = {
   searchable: true,
   nameOf: ({ name }) => name,
   columns: [
-    { key: 'name', head: 'Name', least: 160, grow: 2, sort: 'name', cell: ({ name }) => name },
+    { key: 'name', head: 'Name', least: 130, grow: 2, sort: 'name', cell: ({ name }) => name },
     {
       key: 'status',
       head: 'Status',

@@ -27,7 +27,7 @@ export const userList: ListDefinition<UserSummary> = {
   searchable: true,
   nameOf: ({ email, id }) => email ?? id,
   columns: [
-    { key: 'email', head: 'E-mail address', least: 180, grow: 2, sort: 'email', cell: ({ email, id }) => email ?? id },
+    { key: 'email', head: 'E-mail address', least: 150, grow: 2, sort: 'email', cell: ({ email, id }) => email ?? id },
     {
       key: 'status',
       head: 'Status',
