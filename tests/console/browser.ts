@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
@@ -42,10 +42,9 @@ export async function startConsole(
   const dataDir = mkdtempSync(join(tmpdir(), 'sallyport-console-'));
   t.after(() => rmSync(dataDir, { recursive: true, force: true }));
   const controller = await ControllerProcess.start(t, dataDir, args, {}, prefix);
-  const setUpLink = /Set-up +(http\S+)/.exec(controller.stdout)?.[1];
+  const setUpLink = readFileSync(join(dataDir, 'set-up-link'), 'utf8').trim();
   const key = controller.printedKey;
-  if (setUpLink === undefined || key === null)
-    throw new Error(`it printed no set-up link:\n${controller.stdout}\n${controller.stderr}`);
+  if (key === null) throw new Error(`it printed no API key:\n${controller.stdout}\n${controller.stderr}`);
   return { controller, dataDir, url: new URL(setUpLink).origin, setUpLink, key };
 }
 

@@ -5,8 +5,8 @@ import { createServer } from 'node:http';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { API_KEY, startApi } from './testing/api-server.ts';
-import { apiKey, uuid } from './testing/fixtures.ts';
+import { API_KEY, problem, SESSION, startApi } from './testing/api-server.ts';
+import { apiKey, device, uuid } from './testing/fixtures.ts';
 import { folder, sally, spawnProgram, spawnSally } from './testing/run.ts';
 
 const program = fileURLToPath(new URL('../../../bin/sally', import.meta.url));
@@ -172,4 +172,37 @@ test('bin/sally without Node.js or packages names the set-up command', async (t)
   assert.match((await sally()).err, /no Node\.js 24 yet \(.*\/node is older\)/);
   await writeFile(join(tools, 'node'), '#!/bin/sh\necho v24.1.0\n', { mode: 0o755 });
   assert.match((await sally()).err, /The packages are not installed yet/);
+});
+
+test('status of a person without administrator rights shows the own devices and what they reach', async (t) => {
+  const api = await startApi(t);
+  const dir = await folder(t);
+  await mkdir(join(dir, 'config/sallyport'), { recursive: true });
+  const path = join(dir, 'config/sallyport/config.json');
+  const stored = { url: api.url, basePath: '', sessionToken: SESSION };
+  await writeFile(path, JSON.stringify(stored), { mode: 0o600 });
+  const at = '2026-11-01T10:00:00.000Z';
+  const empty = { total: 1, page: 0, limit: 100, hasNext: false, hasPrevious: false };
+  const me = {
+    ...{ id: uuid(1), email: 'jane@example.com', role: 'DEFAULT', isOwner: false },
+    ...{ tenant: { id: uuid(2), name: 'Acme', slug: 'acme' }, session: { id: uuid(3), expiresAt: at } },
+  };
+  const reached = {
+    ...{ id: uuid(5), name: 'intranet', addresses: [{ address: '10.0.0.5', protocols: ['TCP 443'] }] },
+    devices: [{ id: uuid(4), name: 'laptop' }],
+  };
+  const { user: _, hardwareId: __, ...own } = device(51, 'laptop');
+  api.replies.set('getMe', () => ({ body: me }));
+  api.replies.set('listMyDevices', () => ({ body: { ...empty, data: [own] } }));
+  api.replies.set('listMyResources', () => ({ body: { ...empty, data: [reached] } }));
+  api.replies.set('listGateways', () => problem(403, 'forbidden'));
+  const env = { XDG_CONFIG_HOME: join(dir, 'config'), SALLYPORT_URL: undefined, SALLYPORT_API_KEY: undefined };
+  const outcome = await spawnSally(undefined, ['status', '--state-dir', '/nonexistent'], dir, { env });
+  assert.equal(outcome.code, 0, outcome.err);
+  assert.match(
+    outcome.out,
+    /jane@example\.com, Acme[\s\S]*DEVICE[\s\S]*laptop[\s\S]*RESOURCE[\s\S]*intranet +10\.0\.0\.5 +laptop/,
+  );
+  const json = await spawnSally(undefined, ['status', '--json', '--state-dir', '/nonexistent'], dir, { env });
+  assert.deepEqual(JSON.parse(json.out).resources[0].name, 'intranet');
 });

@@ -1,13 +1,17 @@
 import type { Started } from './start.ts';
 
-/** What a newcomer reads once the controller is up: where it is, how to get in, what to type next. */
+/**
+ * What a newcomer reads once the controller is up: where it is, how to get in, what to type next. `setUp`: the set-up link,
+ * or where it stands.
+ */
 export function greeting(
-  { localUrl, publicUrl, setUpUrl, firstKey }: Pick<Started, 'localUrl' | 'publicUrl' | 'setUpUrl' | 'firstKey'>,
+  { localUrl, publicUrl, firstKey }: Pick<Started, 'localUrl' | 'publicUrl' | 'firstKey'>,
+  setUp: string | null,
   gateway: { readonly text: string; readonly running: boolean },
 ): string {
   const rows = [
     ['Address', publicUrl === localUrl ? publicUrl : `${publicUrl} (here: ${localUrl})`],
-    ...(setUpUrl === null ? [] : [['Set-up', `${setUpUrl}\n            makes you the owner; good once, for 24 hours`]]),
+    ...(setUp === null ? [] : [['Set-up', `${setUp}\n            makes you the owner; good once, for 24 hours`]]),
     ['API', `${localUrl}/docs`],
     ['API key', keyText(firstKey)],
     ['Gateway', gateway.text],

@@ -14,6 +14,7 @@ import { greeting } from './greeting.ts';
 import { readLocalAgent } from './local-agent.ts';
 import { runLocalGateway, whyNoLocalGateway } from './local-gateway.ts';
 import { createLog, standardError } from './log.ts';
+import { tellSetUp } from './set-up-file.ts';
 import { type Started, startController } from './start.ts';
 
 try {
@@ -44,7 +45,8 @@ async function run(config: Config): Promise<void> {
     });
   });
   returnMemory();
-  process.stdout.write(greeting(controller, gateway));
+  const setUp = tellSetUp(controller.setUpUrl, config.dataDir, process.stdout.isTTY);
+  process.stdout.write(greeting(controller, setUp, gateway));
 }
 
 async function startLocalGateway(config: Config, { store, secrets, localUrl }: Started, log: pino.Logger) {

@@ -1,10 +1,13 @@
+import { type Me, type MyDevice, type MyResource, rightsOfRole } from '@sallyport/contract';
 import { type ClientStatus, clientStateDir } from '@sallyport/contract/local';
 import type { Command } from 'commander';
-import type { Connection } from '../client.ts';
+import type { Client, Connection } from '../client.ts';
 import { askDevice } from '../device-socket.ts';
 import { exitCodes, Failure, Finished } from '../failure.ts';
 import { checkEncrypted, send } from '../http.ts';
 import type { Session } from '../session.ts';
+import type { Column } from '../table.ts';
+import { moment } from '../text.ts';
 import { isWell, renderDevice } from './device-status.ts';
 import { gatewayColumns } from './gateway-view.ts';
 
@@ -47,14 +50,14 @@ async function showController(session: Session, connection: Connection, device: 
   const signedIn = isSignedIn(connection);
   if (signedIn) checkEncrypted(url, insecure);
   const ready = (await send({ target: { kind: 'url', url: `${url}/readyz`, ca }, method: 'GET' })).status === 200;
-  const tenant = signedIn ? await readTenant(session) : undefined;
+  const tenant = signedIn ? await readWhatIsSeen(session, connection) : undefined;
   if (session.json) session.out(`${JSON.stringify({ ...(device && { device }), url, ready, ...tenant })}\n`);
   else {
     if (device !== undefined) session.out('\n');
     session.out(session.details([['Controller', `${url}: ${ready ? 'ready' : 'not ready'}`]]));
     if (tenant === undefined)
       session.note('No API key and no session is stored, so no more is shown. Sign in: sally login');
-    else session.out(renderTenant(session, tenant));
+    else session.out('me' in tenant ? renderMine(session, tenant) : renderTenant(session, tenant));
   }
   if (!ready)
     throw new Failure(exitCodes.unreachable, 'The controller is not ready', {
@@ -64,8 +67,43 @@ async function showController(session: Session, connection: Connection, device: 
 
 const isSignedIn = ({ apiKey, sessionToken }: Connection): boolean => (apiKey ?? sessionToken) !== undefined;
 
-async function readTenant(session: Session) {
+/** Reads the tenant, or only what belongs to a person whose role sees no more. */
+async function readWhatIsSeen(session: Session, { sessionToken }: Connection) {
   const api = await session.api();
+  if (sessionToken === undefined) return readTenant(api);
+  const { body: me } = await api.call('getMe');
+  return rightsOfRole[me.role].includes('read') ? readTenant(api) : readMine(api, me);
+}
+
+/** The person, with the own devices and what they reach. */
+async function readMine(api: Client, me: Me) {
+  const page = { query: { limit: '100' } };
+  const [devices, resources] = await Promise.all([api.call('listMyDevices', page), api.call('listMyResources', page)]);
+  return { me, devices: devices.body.data, resources: resources.body.data };
+}
+
+type Mine = Awaited<ReturnType<typeof readMine>>;
+
+function renderMine(session: Session, { me, devices, resources }: Mine): string {
+  const who = session.details([['Signed in', `${me.email}, ${me.tenant.name}`]]);
+  const own = devices.length === 0 ? 'You have no devices.\n' : session.table(ownDevices, devices);
+  const reached = resources.length === 0 ? 'Your devices reach no resources now.\n' : session.table(reaches, resources);
+  return `${who}\n${own}\n${reached}`;
+}
+
+const ownDevices: readonly Column<MyDevice>[] = [
+  { heading: 'DEVICE', cell: ({ name }) => name },
+  { heading: 'STATUS', cell: ({ status }) => status },
+  { heading: 'LAST CONNECTION', cell: ({ lastConnection }) => (lastConnection ? moment(lastConnection) : 'never') },
+];
+
+const reaches: readonly Column<MyResource>[] = [
+  { heading: 'RESOURCE', cell: ({ name }) => name },
+  { heading: 'ADDRESSES', cell: ({ addresses }) => addresses.map(({ address }) => address).join(', ') },
+  { heading: 'FROM', cell: ({ devices }) => devices.map(({ name }) => name).join(', ') },
+];
+
+async function readTenant(api: Client) {
   const one = { query: { limit: '1' } };
   const [gateways, resources, devices, policies] = await Promise.all([
     api.call('listGateways'),

@@ -5,6 +5,8 @@ import { type Fixtures, fixtures } from './fixtures.ts';
 
 /** API key that the server accepts. */
 export const API_KEY = 'test-key-0123456789abcdef0123456789';
+/** Token of a person's session. */
+export const SESSION = `sps_${'x'.repeat(43)}`;
 
 /** Accepts work to do at the end of a test, such as a test context. */
 export interface Cleanup {
@@ -95,7 +97,8 @@ interface Match {
 }
 
 function replyTo(entry: Seen, found: Match | undefined, replies: ApiServer['replies']): Reply {
-  if (entry.headers.apikey !== API_KEY) return problem(401, 'unauthenticated');
+  const known = entry.headers.apikey === API_KEY || entry.headers.authorization === `Bearer ${SESSION}`;
+  if (!known) return problem(401, 'unauthenticated');
   if (found === undefined) return problem(404, 'route_not_found');
   const operation: Operation = operations[found.name];
   const query = queryOf(entry.url);

@@ -3,7 +3,9 @@ import { test } from 'node:test';
 import { createTenant } from '../features/tenants/commands.ts';
 import { createSecretBox } from '../secrets/box.ts';
 import { loadIdentity } from '../secrets/identity.ts';
-import { openTestStore } from '../testing/harness.ts';
+import { Browser, goodPassword, makeLink, signInOwner, signInUser } from '../testing/browser.ts';
+import { openTestApp, openTestStore } from '../testing/harness.ts';
+import { mailBy, startSmtp } from '../testing/smtp.ts';
 import { copyMarker } from './marker.ts';
 import { beginAfterRestore } from './restored.ts';
 
@@ -43,4 +45,29 @@ test('a copy begins one new epoch, ends open enrolment keys, and leaves a note f
     .where('tenant_id', '=', tenant.id)
     .execute();
   assert.equal(events.filter(({ action }) => action === 'restore backup').length, 1);
+});
+
+test('sessions, links, mails and requests of a copy do not work after the restore', async (t) => {
+  const smtp = await startSmtp(t);
+  const app = await openTestApp(t, { mail: mailBy(smtp) });
+  const owner = await signInOwner(app);
+  const { browser, id } = await signInUser(app, 'jane@example.com');
+  await app.app.mail.deliver();
+  await app.app.mail.stop();
+  const sent = smtp.taken.length;
+  const link = await makeLink(app, 'PASSWORD', id);
+  await app.request('POST', '/tenants/users', { body: { email: 'late@example.com', groups: [] } });
+  const forgotten = { tenant: 'first', email: 'jane@example.com' };
+  assert.equal((await new Browser(app).request('POST', '/sign-in/forgotten', forgotten)).status, 204);
+  assert.equal((await browser.request('GET', '/tenants/me')).status, 200);
+
+  await app.store.db.insertInto('meta').values({ key: copyMarker, value: '2026-11-29T12:00:00.000Z' }).execute();
+  await beginAfterRestore(app.store);
+  for (const one of [owner, browser]) assert.equal((await one.request('GET', '/tenants/me')).status, 401);
+  assert.equal((await new Browser(app).request('POST', '/sign-in/links', { secret: link })).json.code, 'link_gone');
+  const next = await openTestApp(t, { store: app.store, mail: mailBy(smtp) });
+  await next.app.mail.deliver();
+  assert.equal(smtp.taken.length, sent, 'nothing that waited in the copy is sent');
+  const signIn = { tenant: 'first', email: 'jane@example.com', password: goodPassword };
+  await new Browser(next).ok('POST', '/sign-in/password', signIn);
 });

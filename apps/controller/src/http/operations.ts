@@ -1,8 +1,15 @@
 import type { Duplex } from 'node:stream';
-import { type DryRun, type Input, type Operation, type OperationName, operations } from '@sallyport/contract';
+import {
+  type DryRun,
+  type Input,
+  isIdempotent,
+  type Operation,
+  type OperationName,
+  operations,
+} from '@sallyport/contract';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Change, Store, Tx, WriteContext } from '../db/store.ts';
-import { ApiError } from '../errors.ts';
+import { ApiError, invalidField } from '../errors.ts';
 import type { SecretBox } from '../secrets/box.ts';
 import { type AuthDeps, authorise, cookieOf, returnCookie, sessionCookie } from './auth.ts';
 import {
@@ -107,13 +114,14 @@ async function serve(
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<FastifyReply> {
+  refuseIdempotency(operation, request);
   if ('act' in handler) {
     const answer = await handler.act(actContext(request), validateInput(operation, request as RawInput) as AnyInput);
     setCookies(reply, answer);
     return send(reply, operation.status, answer.version, bodyText(operation, answer));
   }
   const context = contextOf(request);
-  const once = operation.method === 'GET' ? null : idempotentOf(context, request);
+  const once = isIdempotent(operation) ? idempotentOf(context, request) : null;
   const input = validateInput(operation, request as RawInput) as AnyInput;
   if ('stream' in handler) {
     // Another role sees other things: a stream does not go on with it.
@@ -195,6 +203,12 @@ function setCookie(reply: FastifyReply, name: string, value = '', maxAge = 0, sa
 function parseIfMatch(request: FastifyRequest): readonly string[] | null {
   const header = request.headers['if-match'];
   return header === undefined ? null : header.split(',').map((tag) => tag.trim());
+}
+
+/** A key without effect would let a program believe that it may repeat a request. */
+function refuseIdempotency(operation: Operation, { headers }: FastifyRequest): void {
+  if (operation.method === 'GET' || isIdempotent(operation) || headers['idempotency-key'] === undefined) return;
+  throw invalidField('header/idempotency-key', 'is not accepted by this operation: its answers are not kept');
 }
 
 function idempotentOf(context: RequestContext, request: FastifyRequest): IdempotentRequest | null {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { signInOwner } from '../testing/browser.ts';
 import { openTestApp } from '../testing/harness.ts';
 
 const path = '/tenants/gateways';
@@ -135,4 +136,19 @@ test('a plan and a version together let a write through when one of them still h
   assert.equal((await write('"r9", "9"')).status, 412);
   assert.equal((await write('"r2", "9"')).status, 200);
   assert.equal((await write('"r2", "2"')).status, 200);
+});
+
+test('operations that keep no answers refuse an idempotency key', async (t) => {
+  const app = await openTestApp(t);
+  const browser = await signInOwner(app);
+  const headers = { 'idempotency-key': 'k-1' };
+  const device = { name: 'phone', publicKey: 'yAnz5TF+lXXJte14tji3zlMNq+hd2rYUIgJBgB3fBmk=' };
+  for (const [path, given] of [
+    ['/tenants/me/devices', device],
+    ['/sign-in/password', { email: 'owner@example.com', password: 'x' }],
+    ['/tenants/me/cli-code', { challenge: 'x'.repeat(43), port: 4711, host: 'laptop' }],
+  ] as const) {
+    const answer = await browser.request('POST', path, given, headers);
+    assert.deepEqual([answer.status, answer.json.errors?.[0]?.pointer], [400, 'header/idempotency-key'], path);
+  }
 });

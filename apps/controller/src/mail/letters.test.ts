@@ -84,6 +84,20 @@ test('the HTML of a letter holds the link that is ours and no markup of a name',
   }
 });
 
+test('a link with many hyphens arrives whole', async (t) => {
+  const smtp = await startSmtp(t);
+  const server = smtpServer(localSmtp(smtp.port), { name: 'VPN', address: 'vpn@example.com' });
+  const secrets = ['a-'.repeat(21), '-'.repeat(43), `${'a'.repeat(30)}-${'b'.repeat(12)}`, '_-'.repeat(21)];
+  for (const secret of secrets) {
+    const link = `https://a-rather-long-name.vpn.example.com/console/link#spl_${secret}`;
+    const letter = writeLetter({ kind: 'INVITATION', secret }, { tenant: 'Acme', url: link, at });
+    await server.send({ ...letter, to: 'jane@example.com', messageId: '<1@example.com>' });
+    const mail = smtp.taken.at(-1);
+    assert.ok(mail !== undefined && textOf(mail).split(/\r?\n/).includes(link), mail?.raw);
+    assert.doesNotMatch(mail.raw, /format=flowed/);
+  }
+});
+
 test('usual names stay as they are', () => {
   for (const name of ['Acme', "O'Neill & Söhne", 'Büro (Zürich)', '株式会社', 'École 2-4'])
     assert.equal(plainName(name), name.normalize('NFKC'));

@@ -91,7 +91,7 @@ export const mailBy = ({ port }: Pick<TestSmtp, 'port'>): MailService => ({
 
 /** The text part of a mail, decoded. */
 export function textOf({ raw }: TakenMail): string {
-  const part = /Content-Type: text\/plain[\s\S]*?\r\n\r\n([\s\S]*?)\r\n--/.exec(raw);
+  const part = /Content-Type: text\/plain[\s\S]*?\r\n\r\n([\s\S]*?)\r\n----_NmP/.exec(raw);
   return decoded(part?.[0] ?? raw, part?.[1] ?? '');
 }
 

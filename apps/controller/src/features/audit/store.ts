@@ -29,10 +29,12 @@ export interface Place {
 }
 
 /** What the trail holds now: from behind the anchor, if old events were dropped, to the tenant's revision. */
-export async function auditSpan(db: Scoped): Promise<Span & { readonly anchor: Row<'audit_anchors'> | null }> {
-  const tenant = await db.selectTenant().select('revision').executeTakeFirst();
+export async function auditSpan(
+  db: Scoped,
+): Promise<Span & { readonly anchor: Row<'audit_anchors'> | null; readonly hash: string }> {
+  const tenant = await db.selectTenant().select(['revision', 'audit_hash']).executeTakeFirst();
   const anchor = (await db.selectFrom('audit_anchors').selectAll().executeTakeFirst()) ?? null;
-  return { first: (anchor?.revision ?? 0) + 1, last: tenant?.revision ?? 0, anchor };
+  return { first: (anchor?.revision ?? 0) + 1, last: tenant?.revision ?? 0, anchor, hash: tenant?.audit_hash ?? '' };
 }
 
 /** Returns how many events of a span fit a filter. */

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import pino from 'pino';
 import { createOperatorServer } from '../../operator.ts';
+import { signInOwner } from '../../testing/browser.ts';
 import { openTestApp, type TestApp } from '../../testing/harness.ts';
 import { makeSample } from '../../testing/sample.ts';
 
@@ -117,6 +118,9 @@ test('an end that was cut off is found by the revision; turned back as well, by 
     .set({ revision: last - 1 })
     .where('id', '=', app.tenant.id)
     .execute();
+  assert.equal((await verify(app)).intact, false, 'the tenant still has the hash of its newest event');
+  const kept = rows.filter(({ revision }) => revision < last).at(-1)?.hash ?? '';
+  await app.store.db.updateTable('tenants').set({ audit_hash: kept }).where('id', '=', app.tenant.id).execute();
   const hidden = await verify(app);
   assert.equal(hidden.intact, true);
   assert.notEqual(hidden.head, head);
@@ -163,4 +167,27 @@ test('the operator verifies any tenant, without a key', async (t) => {
     .execute();
   assert.equal((await ask(app.other.id)).json().firstBad, '1.0');
   assert.equal((await ask('nobody')).statusCode, 404);
+});
+
+test('sign-ins that were cut off the end of the trail are missed', async (t) => {
+  const app = await openTestApp(t);
+  await signInOwner(app);
+  assert.equal((await verify(app)).intact, true);
+  const newest = await app.store.db
+    .selectFrom('audit_events')
+    .select(['revision', 'seq'])
+    .where('tenant_id', '=', app.tenant.id)
+    .orderBy('revision', 'desc')
+    .orderBy('seq', 'desc')
+    .executeTakeFirstOrThrow();
+  assert.ok(newest.seq > 0, 'a sign-in makes no revision of its own');
+  await app.store.db
+    .deleteFrom('audit_events')
+    .where('tenant_id', '=', app.tenant.id)
+    .where('revision', '=', newest.revision)
+    .where('seq', '=', newest.seq)
+    .execute();
+  const found = await verify(app);
+  assert.deepEqual([found.intact, found.firstBad], [false, `${newest.revision}.${newest.seq}`]);
+  assert.match(found.reason, /newest events are missing/);
 });

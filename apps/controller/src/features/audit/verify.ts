@@ -7,30 +7,31 @@ import { type AuditRow, auditSpan, eventsBehind, type Place } from './store.ts';
 
 /**
  * Works the chain of a tenant's audit events out again, from the anchor (or the very first event) to the newest. An event
- * that was edited, removed, inserted or moved breaks it. Only who also rewrites everything behind it, or cuts off
- * the end and turns the tenant's revision back, is not found so: compare `head` with one that was kept elsewhere.
+ * that was edited, removed, inserted or moved breaks it, and so does an end that was cut off: the tenant keeps the hash of
+ * its newest event. Only who also rewrites everything behind it and that hash is not found so: compare `head` with one that
+ * was kept elsewhere.
  */
 export async function verifyAudit(store: Store, tenant: string, signal?: AbortSignal): Promise<AuditVerification> {
   for (;;) {
-    const { anchored, result } = await walk(store, tenant, signal);
-    if (result.intact || anchored === (await anchorOf(store, tenant))) return result;
-    // Old events were dropped in the middle of it.
+    const { state, result } = await walk(store, tenant, signal);
+    if (result.intact || state === (await stateOf(store, tenant))) return result;
+    // Old events were dropped, or new ones were written, in the middle of it.
   }
 }
 
 async function walk(store: Store, tenant: string, signal: AbortSignal | undefined) {
   const db = scoped(store.db, tenant);
   const { anchor, ...span } = await store.read((open) => auditSpan(scoped(open, tenant)));
-  const anchored = anchor?.hash ?? genesisHash;
-  let head = anchored;
+  const state = stateText(anchor, span.hash);
+  let head = anchor?.hash ?? genesisHash;
   let checked = 0;
   let place: Place = anchor ?? { revision: 0, seq: 0 };
   const result = (rest: {
     intact: boolean;
     firstBad?: string;
     reason?: string;
-  }): { anchored: string; result: AuditVerification } => ({
-    anchored,
+  }): { state: string; result: AuditVerification } => ({
+    state,
     result: { checked, head, ...rest },
   });
   while (signal?.aborted !== true) {
@@ -45,7 +46,12 @@ async function walk(store: Store, tenant: string, signal: AbortSignal | undefine
     if (rows.length < batchSize) break;
     await breathe();
   }
-  if (place.revision === span.last) return result({ intact: true });
+  if (signal?.aborted === true) return result({ intact: place.revision === span.last });
+  if (place.revision === span.last && head === span.hash) return result({ intact: true });
+  if (place.revision === span.last) {
+    const reason = 'the trail ends before the newest event that the tenant knows of: the newest events are missing';
+    return result({ intact: false, firstBad: `${place.revision}.${place.seq + 1}`, reason });
+  }
   const reason = `the trail ends at revision ${place.revision}, but the tenant is at ${span.last}: the newest events are missing`;
   return result({ intact: false, firstBad: `${place.revision + 1}.0`, reason });
 }
@@ -57,8 +63,13 @@ function fault(tenant: string, row: AuditRow, head: string, before: Place): stri
   return auditHash(tenant, event) === hash ? null : 'its content does not match its hash: it was edited';
 }
 
-const anchorOf = async (store: Store, tenant: string): Promise<string> =>
-  (await auditSpan(scoped(store.db, tenant))).anchor?.hash ?? genesisHash;
+/** What a walk depends on: where the trail begins and ends. */
+async function stateOf(store: Store, tenant: string): Promise<string> {
+  const { anchor, hash } = await auditSpan(scoped(store.db, tenant));
+  return stateText(anchor, hash);
+}
+
+const stateText = (anchor: { readonly hash: string } | null, hash: string): string => `${anchor?.hash ?? ''} ${hash}`;
 
 const idOf = ({ revision, seq }: Place): string => `${revision}.${seq}`;
 

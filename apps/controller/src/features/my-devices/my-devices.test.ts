@@ -86,6 +86,7 @@ test('the device limit of the person counts', async (t) => {
   await jane.browser.ok('POST', path, { name: 'phone', publicKey: publicKeyOf('phone') });
   const third = await jane.browser.request('POST', path, { name: 'tablet', publicKey: publicKeyOf('tablet') });
   assert.deepEqual([third.status, third.json.code], [409, 'device_limit']);
+  assert.equal(third.json.errors, undefined, 'no field of the request is wrong');
 });
 
 test('a deactivated device stays as the administrator left it', async (t) => {

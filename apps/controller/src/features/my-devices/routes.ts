@@ -58,7 +58,7 @@ function myDeviceRoutes(deps: MyDeviceDeps): Handlers<MyDeviceOperation> {
     addMyDevice: {
       write: async (tx, context, { body }) => {
         const owner = writer(context);
-        return answer(tx, await createDevice(tx, { ...body, user: owner }, reservedKeys), owner);
+        return answer(tx, await createDevice(tx, { ...body, user: owner }, reservedKeys, null), owner);
       },
     },
     renameMyDevice: {

@@ -38,7 +38,7 @@ export async function signInWithPassword(
   const right = await deps.hasher.verify(password, stored === null ? null : dataOf(stored, 'PASSWORD').hash);
   const { user } = account;
   if (!right || user === null || stored === null) {
-    await failed(deps, context, guesses.failed(attempt) ? user : null, 'the password was wrong');
+    noteFailure(deps, context, guesses.failed(attempt) ? user : null, 'the password was wrong');
     throw new ApiError('sign_in_failed', refusedText);
   }
   const settings = signInSettings(await settingsRow(scoped(store.db, user.tenant_id)));
@@ -46,7 +46,7 @@ export async function signInWithPassword(
   const second = secondFactorOf(deps, account.methods, code);
   if (second === null && account.methods.some(({ kind }) => kind === 'TOTP')) {
     if (code === undefined) throw new ApiError('second_factor_required');
-    await failed(deps, context, guesses.failed(attempt) ? user : null, 'the code was wrong');
+    noteFailure(deps, context, guesses.failed(attempt) ? user : null, 'the code was wrong');
     throw new ApiError('sign_in_failed', 'The code is wrong, was used already, or is too old');
   }
   if (second === null && settings.secondFactor === 'REQUIRED')
@@ -71,13 +71,20 @@ async function findAccount(store: Store, tenant: string | null, email: string): 
   if (tenant === null) return noAccount;
   const db = scoped(store.db, tenant);
   const user = await userByEmail(db, email);
-  return user === undefined ? noAccount : { user, methods: await methodsOf(db, user.id) };
+  // The same queries for an account that does not exist.
+  const methods = await methodsOf(db, user?.id ?? '');
+  return user === undefined ? noAccount : { user, methods };
 }
 
 const noAccount: Account = { user: null, methods: [] };
 
-/** Records the first failure of an account in a while. */
-async function failed({ store }: SignInDeps, context: ActContext, user: UserRow | null, reason: string): Promise<void> {
+/**
+ * Records the first failure of an account in a while. The answer does not wait for it: waiting would tell that the account
+ * exists. On a full disk the record is lost, and the log of the controller says so for other writes.
+ */
+function noteFailure({ store }: SignInDeps, context: ActContext, user: UserRow | null, reason: string): void {
   if (user === null) return;
-  await store.write(writtenBy(context, user, 'signInFailed'), async (tx) => noteSignIn(tx, user, { reason }));
+  store
+    .write(writtenBy(context, user, 'signInFailed'), async (tx) => noteSignIn(tx, user, { reason }))
+    .catch(() => undefined);
 }

@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
+import { bySystem } from '../../db/contexts.ts';
 import { Attempts } from '../../objects/sign-in/attempts.ts';
+import { PasswordHasher } from '../../objects/sign-in/passwords.ts';
 import { createSecretBox } from '../../secrets/box.ts';
 import { revisionOf } from '../../testing/api.ts';
 import { Browser, goodPassword, makeLink, signInOwner, signInUser } from '../../testing/browser.ts';
 import { openTestApp } from '../../testing/harness.ts';
+import { openCountingStore } from '../../testing/statements.ts';
 
 test('a request with the cookie from another origin is refused, reads and streams too', async (t) => {
   const app = await openTestApp(t);
@@ -218,4 +221,36 @@ test('an account has one limit, whatever the letter case of its address', async 
   for (let i = 0; i < 10; i++) assert.equal((await sign({ tenant: 'first' })).status, 401);
   assert.equal((await sign({ tenant: 'first' })).status, 429);
   assert.equal((await sign({ tenant: 'first', email: 'OWNER@example.com' })).status, 429);
+});
+
+test('an attempt that was begun before a restart cannot be finished after it, so none is finished twice', async (t) => {
+  const { clock } = await openTestApp(t);
+  const box = createSecretBox(randomBytes(32));
+  const attempts = new Attempts<{ n: number }>(box, () => clock.now);
+  const text = attempts.begin({ n: 1 });
+  assert.deepEqual(attempts.finish(text), { n: 1 });
+  clock.now += 1000;
+  assert.throws(() => new Attempts<{ n: number }>(box, () => clock.now).finish(text), /begin again/);
+});
+
+test('a wrong sign-in costs one hash and the same queries, whether the account exists or not', async (t) => {
+  const { store, statements } = await openCountingStore(t);
+  const app = await openTestApp(t, { store });
+  await signInOwner(app);
+  const { id } = await signInUser(app, 'passkey@example.com');
+  await app.store.db.updateTable('sign_in_methods').set({ kind: 'PASSKEY' }).where('user_id', '=', id).execute();
+  const costs = [];
+  for (const email of ['owner@example.com', 'nobody@example.com', 'passkey@example.com']) {
+    const body = { tenant: 'first', email, password: 'wrong password here' };
+    // The first failure of an account is an audit event; it is alike only from the second on.
+    await new Browser(app).request('POST', '/sign-in/password', body);
+    await app.store.write(bySystem(app.tenant.id, 'test'), async () => undefined);
+    const hashes = t.mock.method(PasswordHasher.prototype, 'verify');
+    const before = statements();
+    const answer = await new Browser(app).request('POST', '/sign-in/password', body);
+    costs.push([answer.status, answer.json.detail, hashes.mock.callCount(), statements() - before]);
+    hashes.mock.restore();
+  }
+  assert.equal(costs[0]?.[2], 1);
+  assert.deepEqual([costs[1], costs[2]], [costs[0], costs[0]]);
 });

@@ -21,13 +21,14 @@ export async function createDevice(
   tx: Tx,
   body: Input<'createDevice'>['body'],
   reserved: ReadonlySet<string>,
+  ownerField: OwnerField = '/user',
 ): Promise<string> {
   const owner = body.user?.toLowerCase() ?? null;
   if (reserved.has(body.publicKey)) throw keyTaken('is a key of the controller');
   if (await isKeyTaken(tx.scoped, body.publicKey)) throw keyTaken('is the key of another device or of a gateway');
   const entry = body.entryGateway?.toLowerCase() ?? null;
   if (entry !== null) await requireRelay(tx, entry);
-  if (owner !== null) await admitOwner(tx, owner);
+  if (owner !== null) await admitOwner(tx, owner, ownerField);
   const id = randomUUIDv7();
   const hardware_id = body.hardwareId ?? hardwareIdOf('wg', body.publicKey);
   const key = { public_key: body.publicKey, identity_key: null };
@@ -156,15 +157,20 @@ async function existing(tx: Tx, context: RequestContext, id: string, owner?: str
   return row;
 }
 
+/** Field of the request that names the owner; null: the owner is the caller. */
+type OwnerField = '/user' | null;
+
 /** Checks that a user may own one more device, and accepts an open invitation of the user. */
-async function admitOwner(tx: Tx, user: string): Promise<void> {
+async function admitOwner(tx: Tx, user: string, field: OwnerField = '/user'): Promise<void> {
   const devices = await deviceLimit(tx.scoped, user);
   if (devices === undefined) throw invalidField('/user', 'is not the id of a user', 'invalid_reference');
   const { limit, present } = devices;
   if (present >= limit)
-    throw new ApiError('device_limit', `The user has ${present} of at most ${limit} devices`, [
-      { pointer: '/user', message: `has ${present} of at most ${limit} devices` },
-    ]);
+    throw new ApiError(
+      'device_limit',
+      `The user has ${present} of at most ${limit} devices`,
+      field === null ? [] : [{ pointer: field, message: `has ${present} of at most ${limit} devices` }],
+    );
   await acceptInvitation(tx, user);
 }
 

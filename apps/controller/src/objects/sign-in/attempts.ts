@@ -15,6 +15,8 @@ export class Attempts<T extends object> {
   readonly #now: () => number;
   readonly #purpose: string;
   readonly #lifeMs: number;
+  /** Earlier attempts cannot be finished: whether they were is forgotten. */
+  readonly #startedAt: number;
   /** Hashes of finished attempts and when each would have ended, oldest first. */
   readonly #finished = new Map<string, number>();
 
@@ -29,6 +31,7 @@ export class Attempts<T extends object> {
     this.#now = now;
     this.#purpose = purpose;
     this.#lifeMs = minutes * 60_000;
+    this.#startedAt = now();
   }
 
   /** Returns the text to finish the attempt with in time. */
@@ -40,7 +43,8 @@ export class Attempts<T extends object> {
   finish(text: string): T {
     const { value, endsAt } = this.#opened(text);
     const hash = createHash('sha256').update(text).digest('base64');
-    if (endsAt <= this.#now() || this.#finished.has(hash)) throw this.#refused();
+    const isEarlier = endsAt < this.#startedAt + this.#lifeMs;
+    if (isEarlier || endsAt <= this.#now() || this.#finished.has(hash)) throw this.#refused();
     this.#forgetOld();
     this.#finished.set(hash, endsAt);
     return value;
