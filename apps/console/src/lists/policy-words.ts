@@ -11,7 +11,7 @@ export function who(policy: Policy): string {
     ...(policy.devices ?? []).map(({ name }) => name),
     ...(policy.sourceIps ?? []),
   ];
-  return some(parts, 'nobody');
+  return some(parts, 'no one');
 }
 
 /** Returns what a policy opens or closes, in words. */
