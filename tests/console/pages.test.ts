@@ -43,7 +43,8 @@ test('every page holds WCAG 2.2 AA, and the keyboard alone is enough', { skip: n
   });
   await step('every page of an empty tenant', () => lookAtAll(page, place, pages));
   const gateway = await fillTenant(place);
-  const filled = [...pages, `gateways/${gateway}` as const, 'policies?type=INTERNET' as const, 'no-such-page' as const];
+  const others = await objectPages(place);
+  const filled = [...pages, `gateways/${gateway}`, ...others, 'policies?type=INTERNET', 'no-such-page'];
   await step('every page of a filled tenant', () => lookAtAll(page, place, filled));
   await step('every page on a phone, which scrolls in one direction only', () => fitsPhone(page, place, filled));
   await step('every dialog', () => lookAtDialogs(page, place, gateway));
@@ -97,9 +98,29 @@ async function fitsPhone(page: Page, place: Console, names: readonly string[]): 
 
 /** Id of the first object that a search finds. */
 async function idOf({ url, key }: Console, list: string, name: string): Promise<string> {
-  const answer = await fetch(`${url}/tenants/${list}?q=${name}`, { headers: { apikey: key } });
+  const answer = await fetch(`${url}/tenants/${list}?q=${encodeURIComponent(name.slice(0, 30))}`, {
+    headers: { apikey: key },
+  });
   const { data } = (await answer.json()) as { data: { id: string; name: string }[] };
   return data.find((one) => one.name === name)?.id ?? '';
+}
+
+/** Pages of single objects, and explanations of denied connections: one by a rule, one by no policy. */
+async function objectPages(place: Console): Promise<string[]> {
+  const answer = await fetch(`${place.url}/tenants/admission-rules`, { headers: { apikey: place.key } });
+  const rules = (await answer.json()) as { id: string; type: string }[];
+  const [group, laptop, other] = await Promise.all([
+    idOf(place, 'groups', 'Engineering'),
+    idOf(place, 'devices', 'A laptop with a name that goes on and on until the end of the line'),
+    idOf(place, 'devices', 'device-9'),
+  ]);
+  const denied = 'destination=10.1.0.7&protocol=TCP&port=443';
+  return [
+    `rules/${rules.find(({ type }) => type === 'CUSTOM')?.id}`,
+    `groups/${group}`,
+    `explain?device=${laptop}&${denied}`,
+    `explain?device=${other}&${denied}`,
+  ];
 }
 
 /** Opens each dialog by its button, has it checked, and closes it by Escape. */

@@ -91,17 +91,17 @@ try {
 async function objectsOf({ url, key }: Console): Promise<(readonly [name: string, path: string])[]> {
   type Row = { readonly id: string; readonly name?: string; readonly email?: string; readonly type?: string };
   const find = async (kind: string, fits: (row: Row) => boolean): Promise<string> => {
-    const answer = await fetch(`${url}/tenants/${kind}?limit=100`, { headers: { apikey: key } });
+    const answer = await fetch(`${url}/tenants/${kind}`, { headers: { apikey: key } });
     const body = (await answer.json()) as Row[] | { data: Row[] };
     return (Array.isArray(body) ? body : body.data).find(fits)?.id ?? '';
   };
   const [rule, user, group, resource, laptop, other] = await Promise.all([
     find('admission-rules', ({ type }) => type === 'CUSTOM'),
-    find('users', ({ email }) => email === 'anna@example.com'),
-    find('groups', ({ name }) => name === 'Engineering'),
-    find('resources', ({ name }) => name === 'Wiki'),
-    find('devices', ({ name = '' }) => name.startsWith('A laptop')),
-    find('devices', ({ name }) => name === 'device-9'),
+    find('users?limit=100', ({ email }) => email === 'anna@example.com'),
+    find('groups?limit=100', ({ name }) => name === 'Engineering'),
+    find('resources?limit=100', ({ name }) => name === 'Wiki'),
+    find('devices?limit=100', ({ name = '' }) => name.startsWith('A laptop')),
+    find('devices?limit=100', ({ name }) => name === 'device-9'),
   ]);
   const denied = 'destination=10.1.0.7&protocol=TCP&port=443';
   return [

@@ -162,7 +162,7 @@ function Carriers({ gateways, busy, onCheck }: CarriersProps) {
           Check again
         </Button>
       </header>
-      <ul className="body stack">
+      <ul className="body stack wraps">
         {gateways.length === 0 && <li className="muted">None: no gateway serves this address.</li>}
         {gateways.map(({ id, name, chosen, reason, applied }) => (
           <li key={id} className="stack tight">
@@ -174,7 +174,7 @@ function Carriers({ gateways, busy, onCheck }: CarriersProps) {
             </span>
             <p>{sentence(reason)}</p>
             <Status meaning={inForce[applied][0]}>
-              <span className="wrap small">{inForce[applied][1]}</span>
+              <span className="small">{inForce[applied][1]}</span>
             </Status>
           </li>
         ))}

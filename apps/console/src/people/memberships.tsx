@@ -38,9 +38,11 @@ export function GroupsOf({ user }: { user: User }) {
       <ul className="stack tight">
         {user.groups.map((group) => (
           <li key={group.id} className="row between nowrap">
-            <PageLink to="/groups" search={{ id: group.id }}>
-              {group.name}
-            </PageLink>
+            <span className="grow">
+              <PageLink to="/groups" search={{ id: group.id }}>
+                {group.name}
+              </PageLink>
+            </span>
             {mayWrite(me) && user.groups.length > 1 && (
               <Button look="plain" onClick={() => setWrite(leaving(self, group))}>
                 Remove<span className="visually-hidden"> from {group.name}</span>
@@ -81,7 +83,7 @@ export function MembersOf({ group }: { group: Group }) {
       <ul className="stack tight">
         {users.slice(0, mostNamed).map(({ id, email, firstName, lastName }) => (
           <li key={id} className="row between nowrap">
-            <span>
+            <span className="grow">
               <PageLink to="/users" search={{ id }}>
                 {email ?? id}
               </PageLink>
