@@ -100,7 +100,9 @@ for (const [path, list] of Object.entries(families)) {
 
 test('every update of a whole object is covered', () => {
   // A person renames an own device with a body of its own: nothing of it is written back.
+  // The topics of a live stream are no object that is read.
   const whole = Object.values<Operation>(operations)
+    .filter((operation) => operation !== operations.setLiveTopics)
     .filter(({ right }) => right !== null && right !== 'self')
     .filter(({ method, path, body }) => body !== undefined && /^(PUT|PATCH)$/.test(method) && path.endsWith('{id}'))
     .map(({ path }) => path);

@@ -146,7 +146,7 @@ export const families: readonly Family[] = [
   },
   {
     group: 'Administration:',
-    commands: [{ name: 'watch', about: 'watch gateways, devices and changes live' }],
+    commands: [{ name: 'watch', about: 'print status, statistics and changes as they happen, at most once a second' }],
     load: async () => (await import('./commands/watch.ts')).addWatch,
   },
   {
