@@ -48,6 +48,7 @@ const titles: Record<SignInLink['purpose'], (link: SignInLink) => string> = {
 function Spend({ link }: { link: SignInLink }) {
   const [email, setEmail] = useState('');
   const [password, setPassword] = useState('');
+  const [code, setCode] = useState('');
   const [failure, setFailure] = useState<unknown>(null);
   const [busy, setBusy] = useState(false);
   const person = link.email === undefined ? { email } : {};
@@ -72,7 +73,12 @@ function Spend({ link }: { link: SignInLink }) {
   };
   const submit = (event: FormEvent) => {
     event.preventDefault();
-    void attempt(() => call<'setPasswordByLink'>('POST', '/sign-in/links/password', { secret, ...person, password }));
+    void attempt(() =>
+      call<'setPasswordByLink'>('POST', '/sign-in/links/password', {
+        ...{ secret, ...person, password },
+        ...(link.secondFactor ? { code } : {}),
+      }),
+    );
   };
   const field = (pointer: string) => (failure instanceof ApiFailure ? failure.field(pointer) : undefined);
   return (
@@ -99,19 +105,23 @@ function Spend({ link }: { link: SignInLink }) {
             required
           />
         )}
-        <Button
-          look="primary wide"
-          busy={busy}
-          disabled={link.email === undefined && !/.@./.test(email)}
-          onClick={() => void attempt(withPasskey)}
-        >
-          Use a passkey
-        </Button>
-        <p className="muted small">
-          A passkey lives on your device or security key. It cannot be guessed, and works on no copy of this page.
-        </p>
+        {link.methods.includes('PASSKEY') && (
+          <>
+            <Button
+              look="primary wide"
+              busy={busy}
+              disabled={link.email === undefined && !/.@./.test(email)}
+              onClick={() => void attempt(withPasskey)}
+            >
+              Use a passkey
+            </Button>
+            <p className="muted small">
+              A passkey lives on your device or security key. It cannot be guessed, and works on no copy of this page.
+            </p>
+          </>
+        )}
         <Field
-          label="Or choose a password"
+          label={link.methods.includes('PASSKEY') ? 'Or choose a password' : 'Choose a password'}
           type="password"
           autoComplete="new-password"
           minLength={12}
@@ -121,6 +131,17 @@ function Spend({ link }: { link: SignInLink }) {
           error={field('/password')}
           required
         />
+        {link.secondFactor && (
+          <Field
+            label="Code"
+            hint="Six digits of your authenticator app, or a recovery code"
+            autoComplete="one-time-code"
+            value={code}
+            onChange={(event) => setCode(event.target.value)}
+            error={field('/code')}
+            required
+          />
+        )}
         <Button type="submit" look="wide" busy={busy}>
           Use the password
         </Button>

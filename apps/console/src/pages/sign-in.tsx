@@ -52,8 +52,9 @@ export function SignInPage() {
             <strong>This controller has no owner yet.</strong>
           </p>
           <p>
-            It printed a set-up link when it started. Open that link to become the owner. A restart of the controller
-            prints a new one.
+            It made a set-up link when it started. Its terminal shows the link, or the file <code>set-up-link</code> in
+            its data directory holds it. Open that link to become the owner. A restart of the controller makes a new
+            one.
           </p>
         </div>
       )}
@@ -75,7 +76,13 @@ export function SignInPage() {
             fresh={to?.startsWith('/cli?') === true}
             onError={setError}
           />
-          <PasswordForm several={several} busy={busy} attempt={attempt} onTenant={setTenant} />
+          <PasswordForm
+            several={several}
+            mails={options.data.forgotPassword}
+            busy={busy}
+            attempt={attempt}
+            onTenant={setTenant}
+          />
         </>
       )}
     </main>
@@ -84,11 +91,14 @@ export function SignInPage() {
 
 function PasswordForm({
   several,
+  mails,
   busy,
   attempt,
   onTenant,
 }: {
   several: boolean;
+  /** Whether the controller mails links for new passwords. */
+  mails: boolean;
   busy: boolean;
   attempt: (work: () => Promise<Me>) => Promise<void>;
   /** Told when the short name of the tenant is complete. */
@@ -152,7 +162,45 @@ function PasswordForm({
       <Button type="submit" look="wide" busy={busy}>
         Sign in
       </Button>
-      <p className="muted small">Forgot your password? An administrator can make a link for a new one.</p>
+      <Forgotten mails={mails} body={{ ...(several ? { tenant } : {}), email }} ready={!several || tenant !== ''} />
     </form>
+  );
+}
+
+/** Asks for a new password by mail, with the address of the form. Elsewhere an administrator helps. */
+function Forgotten({
+  mails,
+  body,
+  ready,
+}: {
+  mails: boolean;
+  body: { tenant?: string; email: string };
+  ready: boolean;
+}) {
+  const [said, setSaid] = useState<string | null>(null);
+  const [busy, setBusy] = useState(false);
+  if (!mails)
+    return <p className="muted small">Forgot your password? An administrator can make a link for a new one.</p>;
+  const ask = async () => {
+    if (!ready || !/.@./.test(body.email)) return setSaid('Type your e-mail address above, then ask again.');
+    setBusy(true);
+    const sent = `If ${body.email} has an account with a password, a mail with a link is on its way.`;
+    setSaid(
+      await call<'forgotPassword'>('POST', '/sign-in/forgotten', body).then(
+        () => sent,
+        (failure) => messageOf(failure),
+      ),
+    );
+    setBusy(false);
+  };
+  return (
+    <>
+      <Button look="wide" busy={busy} onClick={() => void ask()}>
+        Forgot your password?
+      </Button>
+      <p className="muted small" role="status">
+        {said}
+      </p>
+    </>
   );
 }
