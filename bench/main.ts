@@ -2,6 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { runStoppable } from '@sallyport/testkit';
 import { creating, listing, starting, users } from './controller.ts';
+import { fleet } from './fleet/figures.ts';
 import { forwarding } from './forward.ts';
 import { type AmountResult, type PairedResult, row } from './harness.ts';
 import { pages } from './list.ts';
@@ -20,13 +21,14 @@ const suites: Record<string, (rounds: number) => Promise<(PairedResult | AmountR
   compile: (rounds) => compiling(rounds),
   membership: (rounds) => membership(rounds),
   'state-size': () => stateSize(),
+  fleet: (rounds) => fleet(rounds),
 };
 
 const help = `npm run bench [-- SUITE…] [--rounds N]
 
 Suites: ${Object.keys(suites).join(', ')}; by default all. Each figure is the median of N rounds (7 by default), in which
 subject and baseline alternate. Prints a Markdown table and writes bench/results/latest.json. Exit code 1 if a goal is missed.
-\`forward\` needs root and iperf3.
+\`forward\` needs root and iperf3. \`fleet\` needs 20,000 file descriptors and some minutes.
 `;
 
 async function main(): Promise<number> {

@@ -69,7 +69,7 @@ export class Fleet {
       [...gateways.map(({ token }) => token), ...keys.map(({ key }) => key)],
       strict,
     );
-    await simulators.settled(300_000);
+    await simulators.settled(300_000 + 100 * (size.gateways + size.devices));
     fleet.#device = (await controller.call('GET', '/devices?limit=1')).data[0].id;
     const enrolled = await controller.usage();
     fleet.#setUp = {

@@ -163,7 +163,7 @@ test('after any events, the agent ends at the desired state, with its items and 
   );
 });
 
-test('deltas that close nothing come ever more rarely while they keep coming, one that closes at once', () => {
+test('in a stream of changes deltas that close nothing come ever more rarely, and one that closes comes at once', () => {
   const states = new MemoryStates();
   states.add(gateway);
   const feed = new StateFeed({ historyDeltas: 64, historyItems: 1_000 });
@@ -173,8 +173,8 @@ test('deltas that close nothing come ever more rarely while they keep coming, on
   const first = { revision: { epoch: states.epoch, number: states.number }, hash: states.hash(gateway) };
   delivery.start(undefined, { ...first, items: () => [] }, -10_000);
   const sentAt: number[] = [];
-  const run = (from: number, until: number) => {
-    for (let now = from; now < until; now += 10) {
+  const run = (from: number, until: number, everyMs = 10) => {
+    for (let now = from; now < until; now += everyMs) {
       states.change(gateway, [deviceItem(`d${now % 70}`, { expiresAt: now + 1 })]);
       if (delivery.flush(now).length > 0) sentAt.push(now);
     }
@@ -186,6 +186,9 @@ test('deltas that close nothing come ever more rarely while they keep coming, on
   sentAt.length = 0;
   run(5_000, 5_100);
   assert.deepEqual(sentAt, [5_000, 5_020, 5_060], 'after a quiet time');
+  sentAt.length = 0;
+  run(10_000, 10_200, 40);
+  assert.deepEqual(sentAt, [10_000, 10_040, 10_080, 10_120, 10_160], 'single changes do not wait');
 });
 
 test('the history stays within its bounds', () => {

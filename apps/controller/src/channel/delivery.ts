@@ -27,7 +27,7 @@ export type DeliveryStep =
 
 type Plan = { readonly at: number } & (
   | { readonly why: 'snapshot' }
-  | { readonly why: 'delta'; readonly delta: NonNullable<Path['delta']> }
+  | { readonly why: 'delta'; readonly delta: NonNullable<Path['delta']>; readonly changes: number }
   | { readonly why: 'lease' }
 );
 
@@ -75,7 +75,7 @@ export class Delivery {
   flush(now: number): DeliveryStep[] {
     const plan = this.#plan();
     if (plan === null || plan.at > now) return [];
-    if (plan.why === 'delta') return this.#delta(plan.delta(), now);
+    if (plan.why === 'delta') return this.#delta(plan.delta(), plan.changes, now);
     if (plan.why === 'lease') return this.#lease(now);
     this.#loading = true;
     return [{ kind: 'load' }];
@@ -108,7 +108,7 @@ export class Delivery {
     if (path === null) return { why: 'snapshot', at: this.#snapshotAt + this.#settings.snapshotGapMs };
     if (path.delta !== null) {
       const gap = path.closes ? this.#settings.deltaGapMs : this.#gapMs;
-      return { why: 'delta', delta: path.delta, at: this.#sentAt + gap };
+      return { why: 'delta', delta: path.delta, changes: path.changes, at: this.#sentAt + gap };
     }
     return { why: 'lease', at: this.#signedAt + this.#renewMs() };
   }
@@ -126,14 +126,15 @@ export class Delivery {
     return [{ kind: 'send', message: { type: 'snapshot', items, signed: this.#sign(position, now) } }];
   }
 
-  #delta(delta: ReturnType<NonNullable<Path['delta']>>, now: number): DeliveryStep[] {
+  #delta(delta: ReturnType<NonNullable<Path['delta']>>, changes: number, now: number): DeliveryStep[] {
     const desired = this.#feed.desired;
     if (desired === null || this.#sent === null) return [];
     const from = this.#sent.hash;
     this.#sent = { ...desired, serial: this.#feed.serial };
     const { deltaGapMs, mostDeltaGapMs } = this.#settings;
-    const isQuiet = now - this.#sentAt > 2 * mostDeltaGapMs;
-    this.#gapMs = isQuiet ? deltaGapMs : Math.max(deltaGapMs, Math.min(mostDeltaGapMs, 2 * this.#gapMs));
+    // Several changes in one delta are a stream. Single changes come from a person, who waits for them.
+    const isStream = changes > 1 && now - this.#sentAt <= 2 * mostDeltaGapMs;
+    this.#gapMs = isStream ? Math.max(deltaGapMs, Math.min(mostDeltaGapMs, 2 * this.#gapMs)) : deltaGapMs;
     this.#sentAt = now;
     const upserts = this.#settings.items(delta.upserts);
     const removes = [...delta.removes];

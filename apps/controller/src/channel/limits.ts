@@ -41,7 +41,7 @@ export interface ChannelLimits {
   readonly historyItems: number;
   readonly retentionMs: number;
   /**
-   * Least time between deltas. The time between deltas that close nothing doubles up to the most while they keep coming,
+   * Least time between deltas. The time between deltas that close nothing doubles up to the most while changes stream in,
    * so that a thousand devices that enrol do not cost each gateway a thousand signatures.
    */
   readonly deltaGapMs: number;

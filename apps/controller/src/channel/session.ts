@@ -142,7 +142,10 @@ export class Session {
     this.#phase = 'live';
     this.#heardAt = now;
     const welcome = send({ type: 'welcome', now, heartbeatMs, name });
-    return [...welcome, ...this.#delivery.start(this.#proof?.state, state, now)];
+    const reported = this.#proof?.state;
+    // Live sessions are many, and need no proof.
+    this.#proof = null;
+    return [...welcome, ...this.#delivery.start(reported, state, now)];
   }
 
   #report(message: Report, now: number): SessionEffect[] {

@@ -7,6 +7,8 @@ export interface Path {
   readonly delta: (() => StateDelta) | null;
   /** Whether a gateway may have to close something on the way. */
   readonly closes: boolean;
+  /** Number of changes on the way. */
+  readonly changes: number;
 }
 
 /**
@@ -83,7 +85,7 @@ export class StateFeed {
     const steps = this.#history?.since(serial) ?? null;
     if (steps === null) return null;
     const closes = steps.some((step) => step.closes);
-    return { delta: steps.length === 0 ? null : () => mergeDeltas(steps), closes };
+    return { delta: steps.length === 0 ? null : () => mergeDeltas(steps), closes, changes: steps.length };
   }
 
   /** Returns whether a state is the desired one, or was at its revision. */
