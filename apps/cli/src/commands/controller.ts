@@ -5,7 +5,7 @@ import { usage } from '../failure.ts';
 export function addController(program: Command): void {
   program
     .command('controller')
-    .description('the controller, on its host')
+    .description('run the controller, on its host')
     .command('run')
     .description('run the controller in the foreground: sally controller run --help')
     .allowUnknownOption()
