@@ -35,16 +35,17 @@ function applyChanges(changes: NonNullable<LiveMessage['changes']>): void {
 
 let figures: LiveOverview | null = null;
 
-/** Reads lists by status again when the figures differ: an object out of sight may belong in them now. */
+const kindOf = { gateways: 'gateway', devices: 'device' } as const;
+
+/**
+ * Reads lists by status again: an object out of sight may belong in them now. Figures come when they differ, and when a
+ * page begins to follow them. Then they may have changed after the page read its lists, so both kinds are read.
+ */
 function applyOverview(overview: LiveOverview): void {
-  const before = figures;
+  const parts = Object.keys(kindOf) as (keyof typeof kindOf)[];
+  const differing = parts.filter((part) => JSON.stringify(figures?.[part]) !== JSON.stringify(overview[part]));
   figures = overview;
-  if (before === null) return;
-  for (const [kind, part] of [
-    ['gateway', 'gateways'],
-    ['device', 'devices'],
-  ] as const)
-    if (JSON.stringify(before[part]) !== JSON.stringify(overview[part])) readSoon(kind);
+  for (const part of differing.length === 0 ? parts : differing) readSoon(kindOf[part]);
 }
 
 /** In a large tenant, devices come and go all the time: lists by status are read again at most this often, milliseconds. */
