@@ -185,6 +185,7 @@ const OTHERS = [
     'methods list',
     'methods remove',
     'apply',
+    'controller run',
     'tenants list',
     'tenants create',
     'tenants key',
