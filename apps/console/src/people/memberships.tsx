@@ -136,7 +136,9 @@ function JoinPlan({ kind, writeOf, onClose }: Pick<JoinProps, 'kind' | 'writeOf'
   const [first] = picked;
   return (
     <>
-      <Picker label={kind === 'group' ? 'Group' : 'User'} kind={kind} single chosen={picked} onChange={setPicked} />
+      <div className={first === undefined ? 'room' : undefined}>
+        <Picker label={kind === 'group' ? 'Group' : 'User'} kind={kind} single chosen={picked} onChange={setPicked} />
+      </div>
       {first === undefined ? (
         <footer className="row">
           <Button onClick={onClose}>Cancel</Button>
