@@ -4,6 +4,7 @@ import { DryRun, type Operation, type OperationName, operations } from '@sallypo
 import { acceptInvitation } from './testing/browser.ts';
 import { openTestApp, type TestApp } from './testing/harness.ts';
 import { makeSample, samplePath, validBody } from './testing/sample.ts';
+import { mailBy, startSmtp } from './testing/smtp.ts';
 
 /** Operations that an API key can call. Those of sign-in have tests of their own. */
 const entries = (Object.entries(operations) as [OperationName, Operation][]).filter(
@@ -87,10 +88,12 @@ test('the dry run of every write answers a plan, and changes nothing', async (t)
 });
 
 test('every write that is tried with a sample works in its own tenant', async (t) => {
+  // A test mail needs a server that takes it.
+  const mail = mailBy(await startSmtp(t));
   for (const [name, operation] of entries) {
     // A live stream exists while a client follows it: features/live/live.test.ts sets its topics.
     if (operation.method === 'GET' || name === 'setLiveTopics') continue;
-    const app = await openTestApp(t);
+    const app = await openTestApp(t, { mail });
     const sample = await makeSample(app);
     // Only somebody who can sign in takes a tenant over.
     if (name === 'transferOwnership') await acceptInvitation(app, sample.user);
