@@ -70,6 +70,7 @@ export class Fleet {
       strict,
     );
     await simulators.settled(300_000 + 100 * (size.gateways + size.devices));
+    await fleet.#upToDate(gateways.map(({ id }) => id));
     fleet.#device = (await controller.call('GET', '/devices?limit=1')).data[0].id;
     const enrolled = await controller.usage();
     fleet.#setUp = {
@@ -110,6 +111,14 @@ export class Fleet {
     await new Promise((resolve) => setTimeout(resolve, ms));
     const after = await this.controller.usage();
     return (after.cpu - before.cpu) / (ms / 1000);
+  }
+
+  /** Waits until all gateways have applied the last enrolments. Deltas of a stream of changes are paced. */
+  async #upToDate(gateways: readonly string[]): Promise<void> {
+    await until('all gateways to be up to date', async () => {
+      const all = await Promise.all(gateways.map((id) => this.controller.call('GET', `/gateways/${id}`)));
+      return all.every(({ statistics }) => statistics?.lag === 0);
+    });
   }
 
   async #spread(change: () => Promise<unknown>, expected: FleetSize): Promise<Spread> {
