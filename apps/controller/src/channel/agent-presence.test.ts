@@ -49,6 +49,17 @@ test('a disconnected agent is alive for the grace time, and gone after it', asyn
   assert.equal(events.length, 3);
 });
 
+test('listeners hear of each report of an agent, and of a newer handshake of a device', async (t) => {
+  const h = await startChannel(t);
+  const { id, agent } = await online(h);
+  const reports: string[] = [];
+  h.channel.onReport((about, what) => reports.push(`${what} ${about}`));
+  const peer = { peer: 'a', rxBytes: 1, txBytes: 1, endpoint: null };
+  await beat(h, agent, { peers: [{ ...peer, lastHandshake: h.time.clock() }] });
+  await beat(h, agent, { peers: [{ ...peer, lastHandshake: h.time.clock() }] });
+  assert.deepEqual(reports, ['handshake a', `report ${id}`, `report ${id}`]);
+});
+
 test('an agent that misses three heartbeats is not alive although its socket is open, and is cut later', async (t) => {
   const h = await startChannel(t);
   const { id, agent, events } = await online(h);

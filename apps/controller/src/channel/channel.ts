@@ -141,7 +141,7 @@ class ChannelServer implements AgentChannel {
     };
     const deviceHandshake = (tenant: string, device: string, at: number) => {
       observations.deviceSeen(tenant, device, at);
-      this.#handshakes.note(device, at);
+      if (this.#handshakes.note(device, at)) this.#reportListeners.tell(device, 'handshake');
     };
     const deviceSource = (tenant: string, report: SourceReport) => this.#deviceSource(tenant, report);
     const deleted = (entry: AgentEntry) => this.#deleted(entry);

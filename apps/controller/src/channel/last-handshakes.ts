@@ -9,12 +9,14 @@ export class LastHandshakes {
     return this.#moments.get(device) ?? null;
   }
 
-  note(device: string, at: number): void {
+  /** Returns false when a later handshake is known. */
+  note(device: string, at: number): boolean {
     const before = this.#moments.get(device);
-    if (before !== undefined && before >= at) return;
+    if (before !== undefined && before >= at) return false;
     this.#moments.delete(device);
     this.#moments.set(device, at);
     const oldest = this.#moments.keys().next();
     if (this.#moments.size > rememberedDevices && !oldest.done) this.#moments.delete(oldest.value);
+    return true;
   }
 }

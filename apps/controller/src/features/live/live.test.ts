@@ -132,6 +132,26 @@ test('the overview counts gateways by status and devices, and follows their chan
   assert.deepEqual((await overview()).devices, { total: 0, online: 0 });
 });
 
+test('figures that are followed again go on with the events', async (t) => {
+  const { app, second } = await openLiveApp(t);
+  const live = await openLive(t, app);
+  await live.follow({ overview: true });
+  assert.deepEqual((await live.next())?.overview?.devices, { total: 0, online: 0 });
+  await live.follow({ overview: false });
+  const { id: gateway } = await makers(app).gateway('Berlin');
+  const { id } = await makers(app).device('phone');
+  second();
+  await live.next();
+  await live.follow({ statistics: [gateway], overview: true });
+  second();
+  assert.deepEqual((await live.next())?.overview?.devices, { total: 1, online: 0 });
+  app.channel.handshakes.set(id, app.clock.now);
+  app.channel.report(id, 'handshake');
+  app.channel.report(gateway, 'report');
+  second();
+  assert.deepEqual((await live.next())?.overview?.devices, { total: 1, online: 1 });
+});
+
 test('a stream resumes after a revision, and says when it cannot', async (t) => {
   const { app } = await openLiveApp(t);
   const from = await revisionOf(app);
