@@ -29,9 +29,11 @@ export function gatewaysFor(
   if (device === undefined || matches === null) return new Map();
   const internet = fullTunnel(world, reach.policies, matches);
   const ranges = new Map<string, IpRange[]>();
-  const candidates = candidatesOf(world, matches, reach, internet?.policy ?? null);
-  for (const { range, covering } of sweep(candidates))
-    computed(ranges, (covering.toSorted(compareCandidates)[0] as RouteCandidate).gateway, () => []).push(range);
+  const candidates = candidatesOf(world, matches, reach, internet);
+  for (const { range, covering } of sweep(candidates)) {
+    const best = covering.toSorted(compareCandidates)[0] as RouteCandidate;
+    if (best.length !== byDefault) computed(ranges, best.gateway, () => []).push(range);
+  }
   const entry = entryOf(world, device);
   if (entry !== null) return atEntry(entry, [...ranges.values()].flat(), internet);
   const routes = new Map(ranges.entries().map(([id, own]) => [id, mergeAdjacent(own).flatMap(rangeToPrefixes)]));
@@ -56,27 +58,38 @@ interface RouteCandidate {
   readonly gateway: string;
   readonly range: IpRange;
   readonly drained: boolean;
-  /** Length of the prefix with which the gateway carries the range. */
+  /** Length of the prefix with which the gateway carries the range, or `byDefault`. */
   readonly length: number;
   /** Place of the gateway among those of the resource, or for the internet those of the policy. */
   readonly place: number;
 }
 
-/** Returns the route candidates of gateways. What the full tunnel's policy opens needs none. */
+/** Length of what the default routes carry: any prefix is more specific. */
+const byDefault = -1;
+
+/**
+ * Returns the route candidates of gateways. What the full tunnel's policy opens needs no route, but it goes before a
+ * gateway that is being drained.
+ */
 function candidatesOf(
   world: World,
   matches: readonly PolicyMatch[],
   reach: Reach,
-  tunnel: string | null,
+  internet: FullTunnel | null,
 ): RouteCandidate[] {
   const candidates: RouteCandidate[] = [];
+  const tunnel = internet?.policy ?? null;
+  const carrier = firstUsable(world, internet?.gateways ?? []);
   for (const gateway of reach.gatewaysOf(matches)) {
     const here = reach.gateway(gateway);
     const drained = world.gateways.get(gateway)?.intent === 'MAINTENANCE';
     for (const cell of here.cells(matches)) {
       const { ranges, entries } = here.destinations.classes.get(cell.class) ?? { ranges: [], entries: [] };
       const internet = entries.some(({ resource }) => resource.type === 'INTERNET');
-      const grants = here.grants(cell).filter(({ policy }) => policy !== tunnel);
+      const all = here.grants(cell);
+      const grants = all.filter(({ policy }) => policy !== tunnel);
+      if (gateway === carrier && grants.length < all.length)
+        for (const range of ranges) candidates.push({ gateway, range, drained, length: byDefault, place: 0 });
       const [first] = grants;
       if (first === undefined) continue;
       const order = internet ? (world.policies.get(first.policy)?.gateways ?? []) : null;
