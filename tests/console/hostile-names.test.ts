@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { randomBytes } from 'node:crypto';
+import { generateKeyPairSync } from 'node:crypto';
 import { type TestContext, test } from 'node:test';
 import type { Page } from 'playwright-core';
 import { becomeOwner, type Console, noBrowser, openBrowser, openPage, startConsole } from './browser.ts';
@@ -35,8 +35,9 @@ test('nothing that a name says runs, on any page', { skip: noBrowser }, async (t
   page.on('dialog', (dialog) => left.push(`dialog: ${dialog.message()}`));
   await becomeOwner(page, place);
   const step = (name: string, work: (t: TestContext) => Promise<void>) => t.test(name, { timeout: 180_000 }, work);
-  const made: Record<string, string[]> = {};
-  await step('every kind of object takes the names', async () => Object.assign(made, await nameEverything(place)));
+  const lists = ['gateways', 'devices', 'resources', 'policies', 'groups', 'rules'];
+  const made = Object.fromEntries(lists.map((list): [string, string[]] => [list, []]));
+  await step('every kind of object takes the names', () => nameEverything(place, made));
 
   await step('lists and forms show them as text', async () => {
     for (const name of pages) await look(page, place, name);
@@ -45,7 +46,7 @@ test('nothing that a name says runs, on any page', { skip: noBrowser }, async (t
   });
   await step('so do panels, histories and lines of code', async () => {
     for (const [list, ids] of Object.entries(made))
-      for (const id of ids.slice(0, 2))
+      for (const id of ids.slice(0, 1))
         for (const tab of ['', '&tab=history', '&tab=code']) await look(page, place, `${list}?id=${id}${tab}`);
   });
   await step('so do the pages of objects', async () => {
@@ -102,19 +103,11 @@ async function shows(page: Page, place: Console, list: string, names: readonly s
   for (const name of names) await page.getByText(name, { exact: true }).first().waitFor();
 }
 
-/** Makes objects of every kind with every hostile name, and returns their ids by the list of the console. */
-async function nameEverything(place: Console): Promise<Record<string, string[]>> {
-  const made: Record<string, string[]> = {
-    gateways: [],
-    devices: [],
-    resources: [],
-    policies: [],
-    groups: [],
-    rules: [],
-  };
+/** Makes objects of every kind with every hostile name. `made` gets their ids by the list of the console. */
+async function nameEverything(place: Console, made: Record<string, string[]>): Promise<void> {
   const { id: user } = await post(place, '/users', { email: 'ben@example.com', groups: [] });
-  await send(place, 'PATCH', `/users/${user}`, { firstName: hostile[0], lastName: hostile[2], department: hostile[4] });
-  await send(place, 'PATCH', '', { name: hostile[1] });
+  await send(place, 'PUT', `/users/${user}`, { firstName: hostile[0], lastName: hostile[2], department: hostile[4] });
+  await send(place, 'PATCH', '/settings', { name: hostile[1] });
   const protocols = await anyProtocol(place);
   for (const [i, name] of hostile.entries()) {
     const keep = async (list: string, path: string, body: object) => {
@@ -124,18 +117,22 @@ async function nameEverything(place: Console): Promise<Record<string, string[]>>
     };
     await keep('gateways', '/gateways', { name, description: name, wireguardPort: '51820' });
     await keep('groups', '/groups', { name, roles: [], description: name });
-    const publicKey = randomBytes(32).toString('base64');
+    const { x = '' } = generateKeyPairSync('x25519').publicKey.export({ format: 'jwk' });
+    const publicKey = Buffer.from(x, 'base64url').toString('base64');
     await keep('devices', '/devices', { name, publicKey, hardwareId: name, ...(i < 3 ? { user } : {}) });
     const addresses = [{ address: `10.9.${i}.0/24`, protocols }];
     await keep('resources', '/resources', { name: name.slice(0, 40), description: name, type: 'PRIVATE', addresses });
     await keep('policies', '/policies', { name, action: true, type: 'PRIVATE', users: [user], allResources: true });
-    await keep('rules', '/admission-rules', { name, rule: `user.department == ${JSON.stringify(name)}` });
+    await keep('rules', '/admission-rules', {
+      name,
+      rule: `user.department == ${JSON.stringify(name)}`,
+      hasTimeConstraint: false,
+    });
     await post(place, '/api-keys', { name, role: 'AUDITOR' });
     await post(place, '/enrolment-keys', { name });
     const provider = { name, label: name, issuer: `https://127.0.0.1:${i + 1}`, clientId: name, clientSecret: 'x' };
     if (i < 4) await post(place, '/sign-in-providers', provider);
   }
-  return made;
 }
 
 const post = (place: Console, path: string, body: object) => send(place, 'POST', path, body);

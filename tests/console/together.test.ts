@@ -4,17 +4,7 @@ import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { ControllerProcess } from '../../apps/controller/src/testing/controller-process.ts';
 import { becomeOwner, type Console, goodPassword, noBrowser, openBrowser, openPage, startConsole } from './browser.ts';
 
-/** Each of them would set `window.stolen` where a page took it for markup or for an address. */
-const hostile = [
-  '<img src=x onerror="window.stolen=1">',
-  '<script>window.stolen=1</script>',
-  '"><svg onload=window.stolen=1>',
-  'javascript:window.stolen=1',
-  '{{constructor.constructor("window.stolen=1")()}}',
-  '</title><iframe srcdoc="<script>parent.stolen=1</script>">',
-];
-
-test('several browsers work at once, and nothing that a name says runs', { skip: noBrowser }, async (t) => {
+test('several browsers work at once', { skip: noBrowser }, async (t) => {
   const [browser, place] = await Promise.all([openBrowser(t), startConsole(t)]);
   const step = (name: string, work: (t: TestContext) => Promise<void>) => t.test(name, { timeout: 120_000 }, work);
   const first = await openPage(await browser.newContext());
@@ -33,7 +23,6 @@ test('several browsers work at once, and nothing that a name says runs', { skip:
     seesOwnAccount(browser, place),
   );
   await step('a session that ended elsewhere leads to sign-in, and back', () => comesBack(browser, place, first.page));
-  await step('hostile names are texts', () => showsNames(first.page, place));
   assert.deepEqual(first.complaints, []);
   await step('a killed controller shows as reconnecting, and nothing is lost', () => survives(t, first.page, place));
 });
@@ -109,46 +98,6 @@ async function comesBack(browser: Browser, place: Console, other: Page): Promise
   await page.waitForURL(/\/console\/(devices|policies\?type=INTERNET)$/);
   await page.getByRole('heading', { level: 1, name: /Devices|Policies/ }).waitFor();
   await context.close();
-}
-
-async function showsNames(page: Page, place: Console): Promise<void> {
-  const { id: user } = await post(place, '/users', { email: 'ben@example.com', groups: [] });
-  const gateways = [];
-  for (const [i, name] of hostile.entries()) {
-    gateways.push(await createGateway(place, name));
-    await post(place, '/groups', { name, roles: [], description: name });
-    await post(place, '/resources', {
-      name: name.slice(0, 40),
-      type: 'PRIVATE',
-      addresses: [{ address: `10.9.${i}.0/24`, protocols: await anyProtocol(place) }],
-    });
-    await post(place, '/policies', { name, action: true, type: 'PRIVATE', users: [user], allResources: true });
-  }
-  for (const area of ['gateways', 'resources', 'policies', 'groups', 'users', 'audit', 'overview', 'explain']) {
-    await page.goto(`${place.url}/console/${area}`);
-    await page.getByRole('heading', { level: 1 }).waitFor();
-    await page.getByText('live', { exact: true }).waitFor();
-    assert.equal(await page.evaluate('window.stolen'), undefined, area);
-  }
-  for (const { id } of gateways) {
-    await page.goto(`${place.url}/console/gateways/${id}`);
-    await page.getByRole('heading', { level: 1 }).waitFor();
-    await page.getByRole('button', { name: 'Delete gateway' }).click();
-    await page.getByRole('dialog').getByText('No device gains or loses access').waitFor();
-    for (const tab of ['history', 'code']) {
-      await page.goto(`${place.url}/console/gateways?id=${id}&tab=${tab}`);
-      await page.getByRole('tab', { selected: true, name: tab === 'code' ? 'As code' : 'History' }).waitFor();
-    }
-    assert.equal(await page.evaluate('window.stolen'), undefined);
-  }
-  await page.goto(`${place.url}/console/gateways`);
-  for (const name of hostile) await page.getByRole('link', { name, exact: true }).waitFor();
-}
-
-async function anyProtocol({ url, key }: Console): Promise<string[]> {
-  const answer = await fetch(`${url}/tenants/protocols`, { headers: { apikey: key } });
-  const all = (await answer.json()) as { id: string }[] | { data: { id: string }[] };
-  return [(Array.isArray(all) ? all : all.data)[0]?.id ?? ''];
 }
 
 async function survives(t: TestContext, page: Page, place: Console): Promise<void> {

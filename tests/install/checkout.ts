@@ -18,12 +18,12 @@ export function testFolder(t: TestContext, prefix = 'sp-install-'): string {
   return folder;
 }
 
-/** Copies this checkout as `git clone` does, with only the manifests of tests and benchmarks. */
+/** Copies this checkout as `git clone` does, with only the manifests of tests, benchmarks and the build. */
 export function copyCheckout(into: string): string {
   mkdirSync(into, { recursive: true });
   for (const part of parts)
     cpSync(join(root, part), join(into, part), { recursive: true, filter: (path) => !left.test(path) });
-  for (const folder of ['tests', 'bench']) {
+  for (const folder of ['tests', 'bench', 'build']) {
     mkdirSync(join(into, folder));
     cpSync(join(root, folder, 'package.json'), join(into, folder, 'package.json'));
   }

@@ -15,6 +15,7 @@ const without: Partial<Record<OperationName, string>> = {
   revokeInvitation: 'it ends such a link',
   resetSignIn: 'it ends how a person signs in, and changes no access of devices',
   endUserSessions: 'it ends sessions in browsers, and changes no access of devices',
+  sendTestMail: 'it sends a mail, and changes no object',
   updateMe: 'it changes only the own name',
   addMyDevice: 'a person sees beside it what the own devices reach',
   renameMyDevice: 'a person sees beside it what the own devices reach',

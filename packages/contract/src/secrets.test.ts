@@ -10,6 +10,7 @@ import { holdsMark, partsOf, secret, withoutSecrets } from './secrets.ts';
 const harmless: Readonly<Record<string, string>> = {
   publicKey: 'the public half of a key pair',
   hasClientSecret: 'whether there is one',
+  forgotPassword: 'whether people may ask for a new password',
 };
 
 const sounding = /key|token|secret|passw|private|credential|psk|pin$|otp|recovery/i;

@@ -233,16 +233,16 @@ export class TenantRuntime {
     const steps = this.#steps(compiler, ofGateways);
     for (const change of values) if (change.kind === 'gateway' && change.value === null) this.#hashes.delete(change.id);
     for (const { op, id } of changes ?? []) if (op === 'rekey') this.#host.deliver(id, { kind: 'rekeyed' });
-    for (const id of existed) {
-      if (isAgent(compiler.world, id)) continue;
+    const gone = [...existed].filter((id) => !isAgent(compiler.world, id));
+    for (const id of gone) {
       this.unfollowed(id);
       steps.delete(id);
       this.#host.deliver(id, { kind: 'deleted' });
     }
     for (const [agent, step] of steps) this.#host.deliver(agent, step);
     this.#renewal?.run();
-    if (changes === null)
-      for (const agent of [...this.#host.followed()]) this.#host.deliver(agent, { kind: 'unknown-identity' });
+    const unknown = changes === null ? new Set(this.#host.followed()).difference(new Set(gone)) : [];
+    for (const agent of unknown) this.#host.deliver(agent, { kind: 'unknown-identity' });
     this.#schedule(compiler);
   }
 
