@@ -51,6 +51,10 @@ for (const [how, signals, gapMs] of [
     });
     t.after(() => child.kill('SIGKILL'));
     let output = '';
+    let closed = false;
+    child.on('close', () => {
+      closed = true;
+    });
     for (const stream of [child.stdout, child.stderr])
       stream.on('data', (data: Buffer) => {
         output += data.toString();
@@ -63,9 +67,12 @@ for (const [how, signals, gapMs] of [
       process.kill(-(child.pid ?? 0), 'SIGINT');
       await pause(gapMs);
     }
-    await until('the run to end', () => !running(), { timeoutMs: 60_000 });
+    await until('the run to end, and its output', () => closed, { timeoutMs: 60_000 });
     // It may have stopped in order before the third signal.
-    assert.ok(child.exitCode === 1 || (signals === 3 && child.exitCode === 130), output);
+    assert.ok(
+      child.exitCode === 1 || (signals === 3 && child.exitCode === 130),
+      `${child.exitCode ?? child.signalCode}: ${output}`,
+    );
     await until('its processes to be gone', () => pids.every((pid) => !existsSync(`/proc/${pid}`)));
     assert.ok(!(await exec('ip', ['netns', 'list'])).includes(tag));
   });

@@ -17,6 +17,8 @@ class Lab {
   readonly child: ChildProcess;
   readonly temporary: string;
   output = '';
+  /** It has ended, and all its output is here. */
+  #closed = false;
 
   constructor(t: TestContext, [file = '', ...args]: readonly string[], stdin: 'ignore' | 'pipe' = 'ignore') {
     this.temporary = mkdtempSync(join(tmpdir(), 'sp-signals-'));
@@ -26,6 +28,9 @@ class Lab {
       detached: true,
       stdio: [stdin, 'pipe', 'pipe'],
       env: { ...process.env, TMPDIR: join(this.temporary, 'tmp') },
+    });
+    this.child.on('close', () => {
+      this.#closed = true;
     });
     for (const stream of [this.child.stdout, this.child.stderr])
       stream?.on('data', (data: Buffer) => {
@@ -66,7 +71,7 @@ class Lab {
   }
 
   async ends(): Promise<void> {
-    await until('the lab to end', () => !this.running, patient).catch((error) => {
+    await until('the lab to end', () => this.#closed, patient).catch((error) => {
       throw new Error(`${(error as Error).message}; it said:\n${this.output}`);
     });
   }
