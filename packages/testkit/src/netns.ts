@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { accessSync, constants } from 'node:fs';
+import { accessSync, constants, existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import type { Cleanup } from './cleanup.ts';
 
@@ -34,8 +35,16 @@ export async function exec(file: string, args: readonly string[]): Promise<strin
 /** Returns a short unique text for names of namespaces and interfaces, so that tests can run in parallel. */
 export const uniqueTag = (): string => randomBytes(3).toString('hex');
 
-/** Ends all processes of a namespace, which would keep it alive, and removes it. */
+/** Ends all processes of a namespace, which would keep it alive, and removes it. Another clean-up may do the same. */
 export async function removeNamespace(name: string): Promise<void> {
+  try {
+    await endAndRemove(name);
+  } catch (error) {
+    if (existsSync(join('/var/run/netns', name))) throw error;
+  }
+}
+
+async function endAndRemove(name: string): Promise<void> {
   const pids = async () => (await exec('ip', ['netns', 'pids', name])).split('\n').filter((line) => line !== '');
   // The next round finds processes that were starting.
   for (let left = await pids(), round = 0; left.length > 0 && round < 50; left = await pids(), round++) {
