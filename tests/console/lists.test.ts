@@ -189,7 +189,7 @@ async function showsYaml(page: Page, place: Console): Promise<void> {
 async function showsHistory(page: Page, place: Console): Promise<void> {
   await open(page, place, 'gateways?q=lab&tab=history');
   await page.getByRole('link', { name: 'lab', exact: true }).click();
-  await page.getByRole('button', { name: /First key\s+create gateway/ }).click();
+  await page.getByRole('button', { name: /First key\s+created gateway/ }).click();
   await page.locator('.changes ins', { hasText: 'lab' }).first().waitFor();
 }
 

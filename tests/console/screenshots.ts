@@ -46,7 +46,7 @@ try {
   const take = async (name: string, path: string, file: string, fullPage: boolean) => {
     await page.goto(`${place.url}/console/${path}`);
     await page.getByRole('heading', { level: 1 }).first().waitFor();
-    await page.waitForFunction('document.querySelector(\'[aria-busy="true"]\') === null');
+    await page.waitForFunction(() => document.querySelector('[aria-busy="true"]') === null);
     await page.screenshot({ path: join(folder, file, `${name}.png`), fullPage });
   };
   if (docs) {

@@ -410,6 +410,13 @@ export function bytes(count: number): string {
   return step === 0 ? `${count} B` : `${(count / 1000 ** step).toFixed(1)} ${names[step]}`;
 }
 
-/** Returns the name of an operation in words: `createPolicy` becomes `create policy`. */
+const pastVerbs = /^(create|update|delete|remove|activate|deactivate|reactivate|enable|disable|invite|save|revoke)\b/;
+const otherVerbs = /^(add|rekey|reorder|reveal|attach|detach|end|accept)\b/;
+
+/** Returns what happened in words: `createPolicy` becomes `created policy`. */
 export const words = (operation: string): string =>
-  operation.replaceAll(/([a-z])([A-Z])/g, (_, a, b) => `${a} ${b.toLowerCase()}`);
+  operation
+    .replaceAll(/([a-z])([A-Z])/g, (_, a, b) => `${a} ${b.toLowerCase()}`)
+    .replace(pastVerbs, '$1d')
+    .replace(otherVerbs, '$1ed')
+    .replace(/^transfer\b/, 'transferred');
