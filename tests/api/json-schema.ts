@@ -10,6 +10,7 @@ export interface Schema {
   readonly anyOf?: readonly Schema[];
   readonly oneOf?: readonly Schema[];
   readonly allOf?: readonly Schema[];
+  readonly const?: unknown;
   readonly enum?: readonly unknown[];
   readonly format?: string;
   readonly pattern?: string;
@@ -43,6 +44,7 @@ export function misfits(value: unknown, given: Schema, schemas: Schemas, place =
   if (oneOf !== undefined && fitting(oneOf).length !== 1) return [`${place} fits not one of its forms alone`];
   const failed = allOf.flatMap((part) => misfits(value, part, schemas, place));
   if (failed.length > 0) return failed;
+  if (schema.const !== undefined && schema.const !== value) return [`${place} is not ${schema.const}`];
   if (schema.enum !== undefined && !schema.enum.includes(value)) return [`${place} is not in its list`];
   if (schema.type !== undefined && ![schema.type].flat().some((type) => isOf(value, type)))
     return [`${place} is not of type ${schema.type}`];
@@ -55,7 +57,7 @@ export function misfits(value: unknown, given: Schema, schemas: Schemas, place =
 const annotations = ['description', 'default', 'title', 'x-secret'];
 const applied = ['$ref', 'type', 'properties', 'required', 'additionalProperties', 'propertyNames', 'items', 'anyOf'];
 const bounds = ['minimum', 'maximum', 'minLength', 'maxLength', 'minItems', 'maxItems'];
-const known = new Set([...annotations, ...applied, ...bounds, 'oneOf', 'allOf', 'enum', 'format', 'pattern']);
+const known = new Set([...annotations, ...applied, ...bounds, 'oneOf', 'allOf', 'const', 'enum', 'format', 'pattern']);
 
 function isOf(value: unknown, type: string): boolean {
   if (type === 'null') return value === null;
