@@ -2,7 +2,10 @@ import type { PeerStatus } from '@sallyport/wireguard';
 
 interface Heard {
   rxBytes: number;
-  /** Whether the device sent more than an idle one, and sent something before every reading since. */
+  /**
+   * Whether the device sent more than an idle one, and sent something before every reading since. What it sent before the
+   * first reading counts: it may have fallen silent by then. After a restart of the agent, this costs one keepalive.
+   */
   inUse: boolean;
   /** Start of the silence. */
   silentSince: number;
@@ -31,7 +34,7 @@ export class SilenceWatch {
   seen(device: string, { rxBytes }: PeerStatus, now: number): Silence {
     const heard = this.#heard.get(device);
     if (heard === undefined || heard.rxBytes !== rxBytes) {
-      const inUse = heard !== undefined && (heard.inUse || rxBytes - heard.rxBytes >= usedBytes);
+      const inUse = heard?.inUse === true || rxBytes - (heard?.rxBytes ?? 0) >= usedBytes;
       this.#heard.set(device, { rxBytes, inUse, silentSince: now });
       return null;
     }
