@@ -57,6 +57,12 @@ test('every planned write of the console is an operation that can be tried', () 
       path,
     })),
   );
+  const deleted = /deletionOf\('\w+', [^,]+, `([^`]+)`\)/g;
+  const deletions = sources.flatMap(({ name, text }) =>
+    [...text.matchAll(deleted)].map(([, path = '']) => ({ name, direct: false, method: 'DELETE', path })),
+  );
+  assert.ok(deletions.length >= 8, `only ${deletions.length} deletions were found`);
+  writes.push(...deletions);
   assert.ok(writes.length > 15, `only ${writes.length} were found`);
   const all = Object.values(operations as Record<string, { method: string; path: string; dryRun?: boolean }>);
   const has = (write: (typeof writes)[number]) =>

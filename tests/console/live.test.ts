@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 import { type TestContext, test } from 'node:test';
+import { until } from '@sallyport/testkit';
 import type { Page } from 'playwright-core';
 import { ControllerProcess } from '../../apps/controller/src/testing/controller-process.ts';
 import { becomeOwner, type Console, goodPassword, noBrowser, openBrowser, openPage, startConsole } from './browser.ts';
@@ -102,10 +103,11 @@ async function metricsAddress(): Promise<string> {
 
 /** Waits until the controller serves this many streams. */
 async function streams(metrics: string, count: number): Promise<void> {
-  await until(async () => {
+  const serves = async () => {
     const text = await (await fetch(`http://${metrics}/metrics`)).text();
     return text.includes(`\nsallyport_streams_open ${count}\n`);
-  }, `the controller serves ${count} streams`);
+  };
+  await until(`the controller to serve ${count} streams`, serves, { timeoutMs: 100_000 });
 }
 
 async function showGateways(page: Page, place: Console): Promise<void> {
@@ -151,11 +153,3 @@ const hide = (page: Page, hidden: boolean) =>
     Object.defineProperty(document, 'visibilityState', { configurable: true, get: () => (is ? 'hidden' : 'visible') });
     document.dispatchEvent(new Event('visibilitychange'));
   }, hidden);
-
-async function until(condition: () => Promise<boolean>, what: string): Promise<void> {
-  const deadline = performance.now() + 100_000;
-  while (!(await condition())) {
-    assert.ok(performance.now() < deadline, `waited in vain: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-}

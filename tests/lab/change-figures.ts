@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { Daemon, monotonicMs, patienceMs } from '@sallyport/testkit';
+import { Daemon, monotonicMs, until } from '@sallyport/testkit';
 import { makeResource } from './administration.ts';
 import type { ClientUnderTest } from './client.ts';
 import type { Figure } from './figures.ts';
@@ -125,12 +125,7 @@ async function timed(pulse: Daemon, what: 'on' | 'off', change: () => Promise<un
   const earlier = times().length;
   const from = monotonicMs();
   await change();
-  const end = performance.now() + patienceMs;
-  for (;;) {
-    const found = times()[earlier];
-    // The last packet may have come just before the request.
-    if (found !== undefined) return Math.max(0, found - from);
-    if (performance.now() > end) throw new Error(`the device tells no "${what}":\n${pulse.output.slice(-500)}`);
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
+  const found = await until(`the device to tell "${what}"`, () => times()[earlier] ?? null, { everyMs: 5 });
+  // The last packet may have come just before the request.
+  return Math.max(0, found - from);
 }

@@ -1,6 +1,7 @@
 import type { DryRun } from '@sallyport/contract';
 import { useState } from 'react';
-import { Field, plural, Status } from './kit.tsx';
+import { Field, Status } from './kit.tsx';
+import { plural } from './text.ts';
 
 type Pair = DryRun['pairs'][number];
 type Change = Pair['change'];

@@ -22,6 +22,16 @@ export interface PlannedWrite {
   readonly direct?: boolean;
 }
 
+/** Returns the write that deletes an object. `kind` as people read it: `policy`. */
+export const deletionOf = (kind: string, name: string, path: string): PlannedWrite => ({
+  title: `Delete ${name}`,
+  method: 'DELETE',
+  path,
+  verb: `Delete ${kind}`,
+  done: `Deleted ${name}.`,
+  danger: true,
+});
+
 /** Shows who gains and who loses access by a write, then does it. */
 export function PlanDialog({
   write,

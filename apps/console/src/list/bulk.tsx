@@ -1,6 +1,7 @@
 import { type FormEvent, useState } from 'react';
-import { Button, Field, plural } from '../kit/kit.tsx';
+import { Button, Field } from '../kit/kit.tsx';
 import { PlanDialog, type PlannedWrite } from '../kit/plan.tsx';
+import { plural } from '../kit/text.ts';
 import type { BulkAction, BulkWrite, ListDefinition, Row } from './definition.ts';
 import { Menu } from './menu.tsx';
 

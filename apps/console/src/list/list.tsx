@@ -2,7 +2,8 @@ import { type ReactNode, useCallback, useEffect, useRef, useState } from 'react'
 import { messageOf } from '../data/api.ts';
 import { readListPage } from '../data/list-page.ts';
 import { mayWrite } from '../data/queries.ts';
-import { Button, Empty, plural, toast } from '../kit/kit.tsx';
+import { Button, Empty, toast } from '../kit/kit.tsx';
+import { plural } from '../kit/text.ts';
 import { useSignedIn } from '../shell/me.ts';
 import { BulkBar, mostPicked } from './bulk.tsx';
 import { CommandLine } from './command-line.tsx';

@@ -1,5 +1,6 @@
 import type { AuditEvent } from '@sallyport/contract';
-import { Ago, words } from '../kit/kit.tsx';
+import { Ago } from '../kit/kit.tsx';
+import { words } from '../kit/text.ts';
 import type { ListDefinition } from '../list/definition.ts';
 import { EventObject } from '../pages/event.tsx';
 

@@ -2,6 +2,7 @@ import type { DeviceSummary } from '@sallyport/contract';
 import { Ago, Status } from '../kit/kit.tsx';
 import type { ListDefinition } from '../list/definition.ts';
 import { DeviceObject } from '../pages/device.tsx';
+import { addedColumn } from './added.tsx';
 import { deviceMeanings } from './meanings.ts';
 
 const kinds = { NATIVE: 'Client', PLAIN: 'WireGuard app' };
@@ -79,16 +80,7 @@ export const deviceList: ListDefinition<DeviceSummary> = {
       optional: true,
       cell: ({ sourceIp, country }) => [sourceIp, country].filter(Boolean).join(' '),
     },
-    {
-      key: 'createdAt',
-      head: 'Added',
-      least: 120,
-      grow: 0,
-      end: true,
-      optional: true,
-      sort: 'createdAt',
-      cell: ({ createdAt }) => <Ago at={createdAt} />,
-    },
+    addedColumn,
   ],
   filters: [
     { field: 'label', label: 'Label', example: 'eu', whole: true },

@@ -2,6 +2,7 @@ import type { GatewaySummary } from '@sallyport/contract';
 import { Ago, Status } from '../kit/kit.tsx';
 import type { ListDefinition } from '../list/definition.ts';
 import { GatewayObject } from '../pages/gateway-object.tsx';
+import { addedColumn } from './added.tsx';
 import { gatewayMeanings, gatewayWords } from './meanings.ts';
 
 const withIntent =
@@ -78,16 +79,7 @@ export const gatewayList: ListDefinition<GatewaySummary> = {
       optional: true,
       cell: ({ relayEnabled }) => (relayEnabled === true ? 'yes' : ''),
     },
-    {
-      key: 'createdAt',
-      head: 'Added',
-      least: 120,
-      grow: 0,
-      end: true,
-      optional: true,
-      sort: 'createdAt',
-      cell: ({ createdAt }) => <Ago at={createdAt} />,
-    },
+    addedColumn,
   ],
   filters: [
     { field: 'label', label: 'Label', example: 'eu', whole: true },

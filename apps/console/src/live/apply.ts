@@ -91,7 +91,7 @@ function patchObjects(kind: string, objects: readonly Shown[], listed = false): 
 const dependsOnStatus = ({ queryKey }: Query): boolean =>
   queryKey.some((part) => typeof part === 'string' && /[?&=[]-?(status|lastOnline|lastConnection)\b/.test(`?${part}`));
 
-/** Returns the data with the objects in it set anew; the same data when none is in it. */
+/** Returns the data with the new values of its objects. Returns the same data when it has none of them. */
 function patched(data: unknown, byId: ReadonlyMap<string, Shown>): unknown {
   if (Array.isArray(data)) {
     let changed = false;

@@ -97,7 +97,7 @@ export class SharedLive {
     if (part === undefined) return;
     navigator.locks
       .request(shared, how, () => this.#leadUntil(part))
-      // The tab has left, or another one took the lock.
+      // The tab has left, or another tab took the lock.
       .catch(() => this.#lead?.stop());
   }
 
@@ -142,7 +142,7 @@ export class SharedLive {
     if (this.#lead === null) this.#silence = setTimeout(() => this.#compete({ steal: true }), silentMs);
   }
 
-  /** A later revision without its changes: this tab was hidden meanwhile, and another one had the stream. */
+  /** A later revision without its changes means that this tab was hidden while another tab had the stream. */
   #take(message: LiveMessage): void {
     const before = this.#revision;
     const { changes, reload, revision } = message;

@@ -1,7 +1,8 @@
 import { useState } from 'react';
 import { messageOf } from '../data/api.ts';
 import { useRead } from '../data/queries.ts';
-import { Ago, Skeleton, words } from '../kit/kit.tsx';
+import { Ago, Skeleton } from '../kit/kit.tsx';
+import { words } from '../kit/text.ts';
 import { PageLink } from '../shell/page-link.tsx';
 import { Changes } from './changes.tsx';
 

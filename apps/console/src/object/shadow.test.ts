@@ -50,7 +50,7 @@ test('a policy is shadowed only when all of its subjects and resources are cover
   assert.equal(shadow(policy('four', { groups: some('a'), allResources: true }), above), null);
 });
 
-test('a policy about nobody is not shadowed: it never matched', () => {
+test('a policy without subjects is not shadowed, because it never matches', () => {
   assert.equal(shadow(policy('empty', {}), policy('all', { allDevices: true, allResources: true })), null);
 });
 

@@ -1,6 +1,6 @@
 import type { Gateway } from '@sallyport/contract';
 import { useEffect, useRef, useState } from 'react';
-import { bytes } from '../kit/kit.tsx';
+import { bytes } from '../kit/text.ts';
 import { Sparkline } from './chart.tsx';
 import { type Figures, ratesOf, record, type Sample, sampleMs } from './samples.ts';
 

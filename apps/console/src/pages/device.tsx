@@ -4,7 +4,7 @@ import { useState } from 'react';
 import { mayWrite, useRead } from '../data/queries.ts';
 import { DeviceDialog } from '../forms/device-form.tsx';
 import { Ago, Button, Status } from '../kit/kit.tsx';
-import { PlanDialog, type PlannedWrite } from '../kit/plan.tsx';
+import { deletionOf, PlanDialog, type PlannedWrite } from '../kit/plan.tsx';
 import { deviceMeanings } from '../lists/meanings.ts';
 import { useFollow } from '../live/live.ts';
 import { Loading, ObjectFrame } from '../object/frame.tsx';
@@ -49,7 +49,6 @@ function Actions({ device }: { device: Device }) {
   const navigate = useNavigate();
   const [editing, setEditing] = useState(false);
   const [write, setWrite] = useState<PlannedWrite | null>(null);
-  const path = `/tenants/devices/${device.id}`;
   const reactivate = () =>
     setWrite({
       title: `Reactivate ${device.name}`,
@@ -67,15 +66,7 @@ function Actions({ device }: { device: Device }) {
       done: `Deactivated ${device.name}.`,
       danger: true,
     });
-  const remove = () =>
-    setWrite({
-      title: `Delete ${device.name}`,
-      method: 'DELETE',
-      path,
-      verb: 'Delete device',
-      done: `Deleted ${device.name}.`,
-      danger: true,
-    });
+  const remove = () => setWrite(deletionOf('device', device.name, `/tenants/devices/${device.id}`));
   return (
     <>
       <PageLink className="button" to="/explain" search={{ device: device.id }}>

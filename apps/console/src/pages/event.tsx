@@ -1,5 +1,6 @@
 import type { AuditEvent } from '@sallyport/contract';
-import { Copy, words } from '../kit/kit.tsx';
+import { Copy } from '../kit/kit.tsx';
+import { words } from '../kit/text.ts';
 import { Changes } from '../object/changes.tsx';
 import { PageLink } from '../shell/page-link.tsx';
 

@@ -1,5 +1,6 @@
 import type { Gateway } from '@sallyport/contract';
-import { Ago, bytes, plural } from '../kit/kit.tsx';
+import { Ago } from '../kit/kit.tsx';
+import { bytes, plural } from '../kit/text.ts';
 
 /** What is known about a gateway. */
 export function GatewayFacts({ gateway }: { gateway: Gateway }) {

@@ -4,8 +4,9 @@ import { useState } from 'react';
 import { call, messageOf } from '../data/api.ts';
 import { mayWrite, queryClient, useRead } from '../data/queries.ts';
 import { GatewayDialog } from '../forms/gateway-form.tsx';
-import { Button, plural, Status, toast } from '../kit/kit.tsx';
-import { PlanDialog, type PlannedWrite } from '../kit/plan.tsx';
+import { Button, Status, toast } from '../kit/kit.tsx';
+import { deletionOf, PlanDialog, type PlannedWrite } from '../kit/plan.tsx';
+import { plural } from '../kit/text.ts';
 import { gatewayMeanings, gatewayWords } from '../lists/meanings.ts';
 import { useFollow } from '../live/live.ts';
 import { gatewayYaml } from '../object/declared.ts';
@@ -74,7 +75,6 @@ function Actions({ gateway }: { gateway: Gateway }) {
   const [write, setWrite] = useState<PlannedWrite | null>(null);
   if (!mayWrite(me)) return null;
   const { name, wireguardPort } = gateway;
-  const path = `/tenants/gateways/${gateway.id}`;
   const drain = () =>
     setWrite({
       title: `Drain ${name}`,
@@ -92,15 +92,7 @@ function Actions({ gateway }: { gateway: Gateway }) {
     }).catch((failure) => toast(messageOf(failure)));
     await queryClient.invalidateQueries({ queryKey: ['gateway'] });
   };
-  const remove = () =>
-    setWrite({
-      title: `Delete ${name}`,
-      method: 'DELETE',
-      path,
-      verb: 'Delete gateway',
-      done: `Deleted ${name}.`,
-      danger: true,
-    });
+  const remove = () => setWrite(deletionOf('gateway', name, `/tenants/gateways/${gateway.id}`));
   return (
     <>
       <Button onClick={() => setEditing(true)}>Edit</Button>

@@ -3,8 +3,9 @@ import { useNavigate, useParams } from '@tanstack/react-router';
 import { useState } from 'react';
 import { mayWrite, useRead } from '../data/queries.ts';
 import { GroupDialog } from '../forms/group-form.tsx';
-import { Ago, Button, plural } from '../kit/kit.tsx';
-import { PlanDialog, type PlannedWrite } from '../kit/plan.tsx';
+import { Ago, Button } from '../kit/kit.tsx';
+import { deletionOf, PlanDialog, type PlannedWrite } from '../kit/plan.tsx';
+import { plural } from '../kit/text.ts';
 import { groupYaml } from '../object/declared.ts';
 import { Loading, ObjectFrame } from '../object/frame.tsx';
 import { MembersOf } from '../people/memberships.tsx';
@@ -66,19 +67,7 @@ function Actions({ group }: { group: Group }) {
     <>
       <Button onClick={() => setEditing(true)}>Edit</Button>
       {group.deleteable && (
-        <Button
-          look="danger"
-          onClick={() =>
-            setWrite({
-              title: `Delete ${group.name}`,
-              method: 'DELETE',
-              path: `/tenants/groups/${group.id}`,
-              verb: 'Delete group',
-              done: `Deleted ${group.name}.`,
-              danger: true,
-            })
-          }
-        >
+        <Button look="danger" onClick={() => setWrite(deletionOf('group', group.name, `/tenants/groups/${group.id}`))}>
           Delete
         </Button>
       )}

@@ -5,8 +5,9 @@ import { makePasskey } from '../data/passkeys.ts';
 import { linkProvider, useProviders } from '../data/providers.ts';
 import { queryClient, useRead } from '../data/queries.ts';
 import { Form, useForm } from '../kit/form.tsx';
-import { Ago, Button, Dialog, Field, plural, Secret, Skeleton, toast } from '../kit/kit.tsx';
+import { Ago, Button, Dialog, Field, Secret, Skeleton, toast } from '../kit/kit.tsx';
 import { Qr } from '../kit/qr.tsx';
+import { plural } from '../kit/text.ts';
 import { clientName } from '../people/sessions.tsx';
 import { useSignedIn } from '../shell/me.ts';
 

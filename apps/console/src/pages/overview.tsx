@@ -2,7 +2,8 @@ import type { Device, Gateway, GatewaySummary, ResourceSummary, UserSummary } fr
 import { useEffect } from 'react';
 import { mayAudit, queryClient, useRead } from '../data/queries.ts';
 import { useListPage } from '../data/use-list.ts';
-import { Ago, Empty, plural, Skeleton, words } from '../kit/kit.tsx';
+import { Ago, Empty, Skeleton } from '../kit/kit.tsx';
+import { plural, words } from '../kit/text.ts';
 import { useFollow, useLiveOverview } from '../live/live.ts';
 import { attentionOf } from '../overview/attention.ts';
 import { Health, sumOf } from '../overview/health.tsx';
@@ -46,7 +47,7 @@ export function OverviewPage() {
   const [trouble, up, some, every, now, cut, things, people, late] = all.map(({ data }) => data);
   if (!trouble || !up || !some || !every || !now || !cut || !things || !people || !late) return <Skeleton />;
   const attention = attentionOf(trouble.rows as GatewaySummary[], cut.rows as ResourceSummary[], late.total);
-  // The lists hold the first entries only, and their totals those that need nobody, too.
+  // The lists have the first entries only. Their totals also count entries that need no attention.
   const unseen = Math.max(0, trouble.total - trouble.rows.length);
   const gateways = some.total;
   const devicesOnline = figures?.devices.online ?? now.total;

@@ -5,7 +5,7 @@ import { messageOf } from '../data/api.ts';
 import { mayWrite, useRead } from '../data/queries.ts';
 import { PolicyDialog } from '../forms/policy-form.tsx';
 import { Button, Empty, Skeleton, Status } from '../kit/kit.tsx';
-import { PlanDialog, type PlannedWrite } from '../kit/plan.tsx';
+import { deletionOf, PlanDialog, type PlannedWrite } from '../kit/plan.tsx';
 import { SidePanel } from '../list/side-panel.tsx';
 import { where, who } from '../lists/policy-words.ts';
 import { shadowOf } from '../object/shadow.ts';
@@ -35,7 +35,7 @@ export function PoliciesPage() {
   const all = (data ?? []).filter((policy) => policy.type === type).sort((a, b) => a.order - b.order);
   const shown = all.filter((policy) => fits(policy, String(q)));
   const own = all.filter(({ isDefault }) => !isDefault);
-  /** Puts a policy at the place of another one. */
+  /** Moves a policy to the place of another policy. */
   const move = (policy: Policy, to: number) => {
     const ids = own.map((one) => one.id);
     const from = ids.indexOf(policy.id);
@@ -113,16 +113,7 @@ export function PoliciesPage() {
                 const moved = own.find((one) => one.id === dropped);
                 if (moved !== undefined) move(moved, own.indexOf(policy) === -1 ? own.length - 1 : own.indexOf(policy));
               }}
-              onDelete={() =>
-                setWrite({
-                  title: `Delete ${policy.name}`,
-                  method: 'DELETE',
-                  path: `/tenants/policies/${policy.id}`,
-                  verb: 'Delete policy',
-                  done: `Deleted ${policy.name}.`,
-                  danger: true,
-                })
-              }
+              onDelete={() => setWrite(deletionOf('policy', policy.name, `/tenants/policies/${policy.id}`))}
             />
           ))}
         </ol>

@@ -4,7 +4,7 @@ import { useState } from 'react';
 import { mayWrite, useRead } from '../data/queries.ts';
 import { PolicyDialog } from '../forms/policy-form.tsx';
 import { Ago, Button, Status } from '../kit/kit.tsx';
-import { PlanDialog, type PlannedWrite } from '../kit/plan.tsx';
+import { deletionOf, PlanDialog, type PlannedWrite } from '../kit/plan.tsx';
 import { policyYaml } from '../object/declared.ts';
 import { Loading, ObjectFrame } from '../object/frame.tsx';
 import { shadowOf } from '../object/shadow.ts';
@@ -64,16 +64,7 @@ function Actions({ policy }: { policy: Policy }) {
       {policy.type === 'PRIVATE' && <Button onClick={() => setEditing(true)}>Edit</Button>}
       <Button
         look="danger"
-        onClick={() =>
-          setWrite({
-            title: `Delete ${policy.name}`,
-            method: 'DELETE',
-            path: `/tenants/policies/${policy.id}`,
-            verb: 'Delete policy',
-            done: `Deleted ${policy.name}.`,
-            danger: true,
-          })
-        }
+        onClick={() => setWrite(deletionOf('policy', policy.name, `/tenants/policies/${policy.id}`))}
       >
         Delete
       </Button>

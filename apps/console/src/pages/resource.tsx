@@ -4,7 +4,7 @@ import { useState } from 'react';
 import { mayWrite, useRead } from '../data/queries.ts';
 import { ResourceDialog } from '../forms/resource-form.tsx';
 import { Ago, Button, Status } from '../kit/kit.tsx';
-import { PlanDialog, type PlannedWrite } from '../kit/plan.tsx';
+import { deletionOf, PlanDialog, type PlannedWrite } from '../kit/plan.tsx';
 import { resourceYaml } from '../object/declared.ts';
 import { Loading, ObjectFrame } from '../object/frame.tsx';
 import { useSignedIn } from '../shell/me.ts';
@@ -60,15 +60,7 @@ function Actions({ resource }: { resource: Resource }) {
   const navigate = useNavigate();
   const [editing, setEditing] = useState(false);
   const [write, setWrite] = useState<PlannedWrite | null>(null);
-  const remove = () =>
-    setWrite({
-      title: `Delete ${resource.name}`,
-      method: 'DELETE',
-      path: `/tenants/resources/${resource.id}`,
-      verb: 'Delete resource',
-      done: `Deleted ${resource.name}.`,
-      danger: true,
-    });
+  const remove = () => setWrite(deletionOf('resource', resource.name, `/tenants/resources/${resource.id}`));
   const destination = resource.addresses[0]?.address.replace(/\/\d+$/, '');
   return (
     <>

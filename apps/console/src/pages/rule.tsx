@@ -6,7 +6,7 @@ import { mayWrite, useRead } from '../data/queries.ts';
 import { Edit } from '../forms/edit.tsx';
 import { Form, type Labels, useForm } from '../kit/form.tsx';
 import { Button, Field } from '../kit/kit.tsx';
-import { PlanDialog, type PlannedWrite } from '../kit/plan.tsx';
+import { deletionOf, PlanDialog, type PlannedWrite } from '../kit/plan.tsx';
 import { RuleEditor, type RuleFault, useInsert } from '../rules/editor.tsx';
 import { Trial, type TriedFor, useTrial } from '../rules/trial.tsx';
 import { asksForTime, examples, vocabulary } from '../rules/vocabulary.ts';
@@ -149,19 +149,7 @@ function Remove({ rule: { id, name }, onDone }: { rule: AdmissionRule; onDone: (
   const [write, setWrite] = useState<PlannedWrite | null>(null);
   return (
     <>
-      <Button
-        look="danger"
-        onClick={() =>
-          setWrite({
-            title: `Delete ${name}`,
-            method: 'DELETE',
-            path: `/tenants/admission-rules/${id}`,
-            verb: 'Delete rule',
-            done: `Deleted ${name}.`,
-            danger: true,
-          })
-        }
-      >
+      <Button look="danger" onClick={() => setWrite(deletionOf('rule', name, `/tenants/admission-rules/${id}`))}>
         Delete rule
       </Button>
       <PlanDialog write={write} onClose={() => setWrite(null)} onDone={onDone} />

@@ -1,6 +1,7 @@
 import { messageOf } from '../data/api.ts';
 import { mayWrite, useRead } from '../data/queries.ts';
-import { Empty, plural, Skeleton, Status, Table } from '../kit/kit.tsx';
+import { Empty, Skeleton, Status, Table } from '../kit/kit.tsx';
+import { plural } from '../kit/text.ts';
 import { useSignedIn } from '../shell/me.ts';
 import { PageLink } from '../shell/page-link.tsx';
 

@@ -4,7 +4,7 @@ import { useState } from 'react';
 import { mayWrite, useRead } from '../data/queries.ts';
 import { UserDialog } from '../forms/user-form.tsx';
 import { Ago, Button, Status } from '../kit/kit.tsx';
-import { PlanDialog, type PlannedWrite } from '../kit/plan.tsx';
+import { deletionOf, PlanDialog, type PlannedWrite } from '../kit/plan.tsx';
 import { userMeanings, userWords } from '../lists/meanings.ts';
 import { userYaml } from '../object/declared.ts';
 import { Loading, ObjectFrame } from '../object/frame.tsx';
@@ -114,15 +114,7 @@ function Actions({ user }: { user: User }) {
       done: `Deactivated ${user.email}.`,
       danger: true,
     });
-  const remove = () =>
-    setWrite({
-      title: `Delete ${user.email}`,
-      method: 'DELETE',
-      path: `/tenants/users/${user.id}`,
-      verb: 'Delete user',
-      done: `Deleted ${user.email}.`,
-      danger: true,
-    });
+  const remove = () => setWrite(deletionOf('user', user.email ?? '', `/tenants/users/${user.id}`));
   return (
     <>
       <Button onClick={() => setEditing(true)}>Edit</Button>

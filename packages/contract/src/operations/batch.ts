@@ -6,7 +6,7 @@ import { failuresOf } from './failures.ts';
 export const isBatchable = ({ right, dryRun, fresh }: Operation): boolean =>
   right === 'write' && dryRun === true && fresh === undefined;
 
-/** Returns the operation that makes several writes as one. It fails as any of them can. */
+/** Returns the operation that makes several writes as one. Its errors are those of all the writes. */
 export const batchOperations = (others: Readonly<Record<string, Operation>>) =>
   define({
     writeBatch: {

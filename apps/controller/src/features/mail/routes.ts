@@ -55,7 +55,7 @@ function mailRoutes(deps: MailRouteDeps): Handlers<'getMailStatus' | 'sendTestMa
   };
 }
 
-/** Only users of the tenant get test mails: nobody else asked for any. */
+/** Only users of the tenant get test mails, so that this sends no mail to strangers. */
 async function recipient(db: Scoped, { caller }: RequestContext, named: string | null): Promise<UserRow> {
   if (named === null && caller.session === null) throw invalidField('/user', 'is needed: an API key has no address');
   const user = await findUser(db, named ?? caller.actor.id);

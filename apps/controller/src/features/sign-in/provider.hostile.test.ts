@@ -141,7 +141,7 @@ test('the answer of one provider does not pass for that of another', async (t) =
   );
 });
 
-test('answers with a wrong state, two codes or an error sign nobody in', async (t) => {
+test('answers with a wrong state, two codes or an error do not sign in', async (t) => {
   const { app, provider, id } = await open(t);
   const tried: ((good: string) => string)[] = [
     (good) => good.replace(/state=[^&]*/, 'state=other'),
