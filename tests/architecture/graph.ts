@@ -53,7 +53,7 @@ function packageEntries(packages: readonly Package[]): ReadonlyMap<string, strin
 }
 
 /** Files that `start` imports, directly or through others; `start` itself only when it is on a circle. */
-function reachable(graph: ImportGraph, start: string): ReadonlySet<string> {
+export function reachable(graph: ImportGraph, start: string): ReadonlySet<string> {
   const found = new Set<string>();
   const open = [start];
   for (let file = open.pop(); file !== undefined; file = open.pop()) {

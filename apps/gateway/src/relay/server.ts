@@ -1,8 +1,8 @@
 import { lookup } from 'node:dns/promises';
 import { relayPairsOf } from '@sallyport/agent-core';
 import type { Log } from '@sallyport/agent-runtime';
-import { parseEndpoint } from '@sallyport/contract';
 import type { GatewayItem, RelayItem, StateItem } from '@sallyport/contract/channel';
+import { parseEndpoint } from '@sallyport/contract/endpoint';
 import { occasionally } from '@sallyport/contract/guard';
 import { addressOf } from './addresses.ts';
 import { RelayEcho } from './echo.ts';

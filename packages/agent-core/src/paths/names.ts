@@ -1,4 +1,4 @@
-import { parseEndpoint } from '@sallyport/contract';
+import { parseEndpoint } from '@sallyport/contract/endpoint';
 import { formatAddress, parseAddress } from '@sallyport/ip';
 
 /** Resolves host names of endpoints, because WireGuard accepts only addresses. */

@@ -1,7 +1,7 @@
 import { parsePrefix, parseRange } from '@sallyport/ip';
 import { z } from 'zod';
 import { list } from '../bounds.ts';
-import { parseEndpoint } from '../http/common.ts';
+import { parseEndpoint } from '../endpoint.ts';
 
 /**
  * Desired state of a gateway or native device: a set of items with keys. A snapshot holds all items, a delta some of them.

@@ -1,6 +1,6 @@
-import { parseAddress } from '@sallyport/ip';
 import { z } from 'zod';
 import { list } from '../bounds.ts';
+import { parseEndpoint } from '../endpoint.ts';
 
 /**
  * Returns a schema of visible text. It rejects control characters (C0, DEL, C1), line and paragraph separators, direction
@@ -44,26 +44,6 @@ const portPattern = '(6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[1-
 
 /** UDP port as a decimal string, as in the published API reference. */
 export const portText = z.string().regex(new RegExp(`^${portPattern}$`), 'must be a port number, 1 to 65535');
-
-const hostName =
-  /^(?=.{1,253}$)([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*$/;
-
-/**
- * Parses the host and optional port of an endpoint: `vpn.example.com`, `192.0.2.1:51820`, `2001:db8::1`,
- * `[2001:db8::1]:51820`. Returns null for any other text.
- */
-export function parseEndpoint(value: string): { host: string; port: number | null } | null {
-  if (parseAddress(value) !== null) return { host: value, port: null };
-  const match = /^(?:\[([0-9A-Fa-f:.]+)\]|([^:[\]]+))(?::([1-9][0-9]{0,4}))?$/.exec(value);
-  if (match === null) return null;
-  const port = match[3] === undefined ? null : Number(match[3]);
-  if (port !== null && port > 65535) return null;
-  const host = match[1] ?? match[2] ?? '';
-  if (match[1] !== undefined) return parseAddress(host)?.family === 6 ? { host, port } : null;
-  // Text of only digits and dots is a mistyped IPv4 address, not a name.
-  if (/^[0-9.]+$/.test(host)) return parseAddress(host)?.family === 4 ? { host, port } : null;
-  return hostName.test(host) ? { host, port } : null;
-}
 
 // JSON Schema forms of the values that the checks in this file accept, for the OpenAPI document.
 const octet = '(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])';

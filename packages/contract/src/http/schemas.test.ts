@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { parseEndpoint } from '../endpoint.ts';
 import { errorCatalogue } from '../errors.ts';
 import { operations } from '../operations.ts';
-import { parseEndpoint } from './common.ts';
 import { CreateDevice } from './devices.ts';
 import { CreateGateway, UpdateGateway } from './gateways.ts';
 import { CreateProtocol, CreateResource } from './resources.ts';

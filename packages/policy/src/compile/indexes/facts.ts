@@ -1,5 +1,5 @@
-import { parseEndpoint } from '@sallyport/contract';
 import type { BeaconItem, PeerItem, RelayPointItem } from '@sallyport/contract/channel';
+import { parseEndpoint } from '@sallyport/contract/endpoint';
 import type { WorldDevice, WorldGateway, WorldSettings } from '../../types.ts';
 import type { World } from '../../world.ts';
 
