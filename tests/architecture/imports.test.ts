@@ -13,7 +13,7 @@ interface Rule {
 const LEAF = { imports: [], why: 'it is a leaf: it must be usable, and testable, alone' };
 const OVER_IP = { imports: ['ip'], why: 'it must be usable, and testable, with nothing of ours but IP addresses' };
 const APP = {
-  imports: ['ip', 'contract', 'policy', 'wireguard', 'hostnet', 'agent-core', 'agent-runtime', 'program'],
+  imports: ['ip', 'contract', 'policy', 'wireguard', 'hostnet', 'agent-core', 'agent-runtime', 'program', 'release'],
   why: 'apps import packages, never each other: they meet on the wire, through the contract',
 };
 const CLOSED = { imports: ['ip', 'contract'], why: 'it is a thin user of the contract' };
@@ -29,6 +29,7 @@ const RULES: Record<string, Rule> = {
     why: 'it must be usable, and testable, alone: of the contract only types may come in (`import type`)',
   },
   program: LEAF,
+  release: LEAF,
   policy: { imports: ['ip', 'contract'], why: 'the access decision is pure and knows nothing of how it is enforced' },
   'agent-core': {
     imports: ['ip', 'contract'],
@@ -40,13 +41,13 @@ const RULES: Record<string, Rule> = {
     why: 'it is the event loop of agents: it joins the core to sockets and files, and knows no role',
   },
   testkit: {
-    imports: ['contract', 'policy', 'wireguard', 'hostnet', 'agent-core', 'program'],
+    imports: ['contract', 'policy', 'wireguard', 'hostnet', 'agent-core', 'program', 'release'],
     why: 'it serves tests of packages',
   },
-  controller: { ...APP, imports: ['ip', 'contract', 'policy', 'wireguard', 'program'] },
+  controller: { ...APP, imports: ['ip', 'contract', 'policy', 'wireguard', 'program', 'release'] },
   gateway: APP,
   client: APP,
-  cli: { ...APP, imports: ['ip', 'contract', 'wireguard', 'hostnet', 'agent-core', 'program'] },
+  cli: { ...APP, imports: ['ip', 'contract', 'wireguard', 'hostnet', 'agent-core', 'program', 'release'] },
   console: CLOSED,
 };
 
