@@ -1,8 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { accessSync, constants, existsSync, mkdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { backUpBeforeUpgrade } from './backup/before-upgrade.ts';
 import type { Config } from './config.ts';
-import { type EmbeddedDatabase, openDatabase } from './db/open.ts';
+import { type Migrations, ownMigrations } from './db/migrate.ts';
+import { type EmbeddedDatabase, openUnmigrated } from './db/open.ts';
 import { OperatorError } from './errors.ts';
 import { readMasterKey, syncDirectory, writeMasterKey } from './secrets/master-key.ts';
 import { attempt } from './system-error.ts';
@@ -14,27 +16,62 @@ export const restoreMarker = 'restore.pending';
 export interface DataDirectory {
   readonly database: EmbeddedDatabase;
   readonly masterKey: Buffer;
+  /** Backup that was made because this program has migrated the database; null when it had nothing to migrate. */
+  readonly upgrade: Upgrade | null;
   /** To be called once the database holds something that was sealed with the master key. */
   settle(): void;
 }
 
+/** A migration of the database to the schema of this program. */
+export interface Upgrade {
+  /** Version that wrote the schema before, or `older`. */
+  readonly from: string;
+  readonly to: string;
+  /** Path of the backup that was made before. */
+  readonly backup: string;
+  /** Command that brings it back. */
+  readonly undo: string;
+}
+
 /**
  * Opens the database and the master key that belongs to it, or makes both where there is neither. A database and a key
- * without the other are refused: a new one would hide that something was lost. Throws OperatorError.
+ * without the other are refused: a new one would hide that something was lost. Makes a backup before it migrates the
+ * database of an older program. Throws OperatorError.
  */
-export function openDataDirectory({ dataDir, masterKey }: Pick<Config, 'dataDir' | 'masterKey'>): DataDirectory {
+export async function openDataDirectory(
+  config: Pick<Config, 'dataDir' | 'masterKey'>,
+  migrations: Migrations = ownMigrations,
+): Promise<DataDirectory> {
+  const { dataDir, masterKey } = config;
   prepare(dataDir);
   const file = join(dataDir, 'sallyport.db');
   if (!existsSync(file)) refuseLoneKey(masterKey, dataDir);
-  const database = openDatabase(file);
+  const database = openUnmigrated(file, migrations);
   try {
     const fresh = !database.hasIdentity();
     if (fresh) refuseLoneKey(masterKey, dataDir);
-    return { database, ...keyFor(masterKey, dataDir, fresh) };
+    const key = keyFor(masterKey, dataDir, fresh);
+    const from = database.olderWriter(migrations);
+    const to = migrations.version;
+    const upgrade = fresh || from === null ? null : await backUp(database, config, key, { from, to });
+    database.migrate(migrations);
+    return { database, upgrade, ...key };
   } catch (error) {
     database.closeNow();
     throw error;
   }
+}
+
+async function backUp(
+  database: EmbeddedDatabase,
+  { dataDir, masterKey }: Pick<Config, 'dataDir' | 'masterKey'>,
+  { file: masterKeyFile }: { readonly file: string },
+  versions: { readonly from: string; readonly to: string },
+): Promise<Upgrade> {
+  const backup = await backUpBeforeUpgrade({ database, dataDir, masterKeyFile, ...versions, now: Date.now });
+  const keyElsewhere = masterKey.mayCreate ? '' : ` --master-key-file ${masterKey.file}`;
+  const undo = `sally operator restore ${backup} --replace --data-dir ${dataDir} --passphrase-file ${masterKey.file}${keyElsewhere}`;
+  return { ...versions, backup, undo };
 }
 
 function prepare(dataDir: string): void {
@@ -70,9 +107,9 @@ function keyFor({ file, mayCreate }: Config['masterKey'], dataDir: string, fresh
     else renameSync(waiting, file);
     syncDirectory(dataDir);
   };
-  if (!mayCreate || existsSync(file)) return { masterKey: readMasterKey(file), settle };
-  if (fresh) return { masterKey: writeMasterKey(waiting, randomBytes(32)), settle };
-  if (existsSync(waiting)) return { masterKey: readMasterKey(waiting), settle };
+  if (!mayCreate || existsSync(file)) return { file, masterKey: readMasterKey(file), settle };
+  if (fresh) return { file: waiting, masterKey: writeMasterKey(waiting, randomBytes(32)), settle };
+  if (existsSync(waiting)) return { file: waiting, masterKey: readMasterKey(waiting), settle };
   throw new OperatorError(
     `there is a database in ${dataDir} but no master.key: neither is of use without the other. Bring back the master.key that belongs to it, or both with "sally operator restore FILE --replace"`,
   );

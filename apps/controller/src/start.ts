@@ -118,7 +118,9 @@ async function openApp(
   const countries = openCountries(config.countryDatabaseFile, (err, ip) =>
     log.warn({ err, ip }, 'the country database is malformed: countries of some addresses are unknown'),
   );
-  const { database, masterKey, settle } = openDataDirectory(config);
+  const { database, masterKey, settle, upgrade } = await openDataDirectory(config);
+  if (upgrade !== null)
+    log.info(upgrade, 'the database was upgraded; the backup before it lets the older version return');
   const box = createSecretBox(masterKey);
   const quotas = new Quotas(config.quotas);
   const store = createStore(database, Date.now, quotas.check.bind(quotas), (err) =>

@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { unknownMigrations } from '../db/migrate.ts';
+import { unusableMigrations } from '../db/migrate.ts';
 import { OperatorError } from '../errors.ts';
 import { createSecretBox } from '../secrets/box.ts';
 import { identityFits } from '../secrets/identity.ts';
@@ -91,10 +91,10 @@ function checkDatabase(database: DatabaseSync, folder: string): void {
   database.exec('PRAGMA locking_mode = EXCLUSIVE');
   const [sound] = Object.values(database.prepare('PRAGMA quick_check(1)').get() ?? {});
   if (sound !== 'ok') throw new OperatorError(`the database in the backup is damaged (${sound}): use another backup`);
-  const unknown = unknownMigrations(database);
-  if (unknown.length > 0)
+  const newer = unusableMigrations(database);
+  if (newer.length > 0)
     throw new OperatorError(
-      `the backup was made by a newer version of Sallyport (${unknown.join(', ')}): restore it with that version`,
+      `the backup was made by a newer version of Sallyport (${newer.join(', ')}): restore it with that version`,
     );
   const meta = new Map(
     database

@@ -6,7 +6,7 @@ import { OperatorError } from '../errors.ts';
 import { attempt } from '../system-error.ts';
 import { type CopyOptions, copyDatabase } from './copy.ts';
 import { sqliteDialect } from './dialect.ts';
-import { migrate } from './migrate.ts';
+import { type Migrations, migrate, ownMigrations, pendingMigrations, refuseUnusable, versionsOf } from './migrate.ts';
 import type { Database } from './schema.ts';
 
 /** The database in one file. It can be copied while it is used. */
@@ -26,7 +26,21 @@ export class EmbeddedDatabase extends Kysely<Database> {
 
   /** Whether a controller has ever started with this database. */
   hasIdentity(): boolean {
-    return this.#database.prepare("SELECT 1 FROM meta WHERE key = 'identity'").get() !== undefined;
+    const meta = this.#database.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'meta'").get();
+    return (
+      meta !== undefined && this.#database.prepare("SELECT 1 FROM meta WHERE key = 'identity'").get() !== undefined
+    );
+  }
+
+  /** Version of the program that wrote the schema when this one will migrate it; null when it has nothing to migrate. */
+  olderWriter(migrations: Migrations = ownMigrations): string | null {
+    if (pendingMigrations(this.#database, migrations).length === 0) return null;
+    return versionsOf(this.#database).writer ?? 'older';
+  }
+
+  /** Migrates to the newest schema. Throws OperatorError. */
+  migrate(migrations: Migrations = ownMigrations): void {
+    explained(this.#database.location() ?? '', () => migrate(this.#database, migrations));
   }
 
   /** Writes a new file that holds everything committed before the copy ended. Rejects when `signal` aborts. */
@@ -40,33 +54,56 @@ export class EmbeddedDatabase extends Kysely<Database> {
   }
 }
 
-/**
- * Opens the embedded database exclusively: no other process can open the file until it is closed. Migrates it to the
- * present schema. Commits are on disk when they return. Throws OperatorError when the file cannot be used.
- */
+/** Opens the embedded database as `openUnmigrated` does, and migrates it to the present schema. */
 export function openDatabase(file: string): EmbeddedDatabase {
+  const database = openUnmigrated(file);
+  try {
+    database.migrate();
+    return database;
+  } catch (error) {
+    database.closeNow();
+    throw error;
+  }
+}
+
+/**
+ * Opens the embedded database exclusively: no other process can open the file until it is closed. Commits are on disk
+ * when they return. The schema may be older than this program. Throws OperatorError when the file cannot be used.
+ */
+export function openUnmigrated(file: string, migrations: Migrations = ownMigrations): EmbeddedDatabase {
   attempt(`the database ${file} cannot be opened`, () => {
     mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
     // Does not open an existing file here: closing any descriptor of a file releases all locks of this process on it.
     if (!existsSync(file)) closeSync(openSync(file, 'wx', 0o600));
     chmodSync(file, 0o600);
   });
-  let database: DatabaseSync | null = null;
+  const database = explained(file, () => new DatabaseSync(file));
   try {
-    database = new DatabaseSync(file);
-    // Exclusive before WAL: then the index of the log is in this process's memory, without a shared file.
-    database.exec('PRAGMA locking_mode = EXCLUSIVE');
-    database.exec('PRAGMA journal_mode = WAL');
-    database.exec('PRAGMA synchronous = FULL');
-    database.exec('PRAGMA foreign_keys = ON');
-    // Pages in the log before they move into the file. A page that changes again meanwhile moves once.
-    database.exec('PRAGMA wal_autocheckpoint = 4000');
-    migrate(database);
+    explained(file, () => configure(database, migrations));
+    return new EmbeddedDatabase(database);
   } catch (error) {
-    database?.close();
+    database.close();
+    throw error;
+  }
+}
+
+function configure(database: DatabaseSync, migrations: Migrations): void {
+  // Exclusive before WAL: then the index of the log is in this process's memory, without a shared file.
+  database.exec('PRAGMA locking_mode = EXCLUSIVE');
+  database.exec('PRAGMA journal_mode = WAL');
+  database.exec('PRAGMA synchronous = FULL');
+  database.exec('PRAGMA foreign_keys = ON');
+  // Pages in the log before they move into the file. A page that changes again meanwhile moves once.
+  database.exec('PRAGMA wal_autocheckpoint = 4000');
+  refuseUnusable(database, migrations);
+}
+
+function explained<T>(file: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
     throw openFailure(error, file);
   }
-  return new EmbeddedDatabase(database);
 }
 
 /** Returns the cause of a failure of SQLite in words. */
