@@ -15,12 +15,14 @@ export class StateHash {
     return sum;
   }
 
-  add(item: StateItem): void {
-    this.#sum = (this.#sum + itemHash(item)) & mask;
+  /** `hash`: that of the item, for callers who know it. */
+  add(item: StateItem, hash = itemHash(item)): void {
+    this.#sum = (this.#sum + hash) & mask;
   }
 
-  remove(item: StateItem): void {
-    this.#sum = (this.#sum - itemHash(item)) & mask;
+  /** `hash`: that of the item, for callers who know it. */
+  remove(item: StateItem, hash = itemHash(item)): void {
+    this.#sum = (this.#sum - hash) & mask;
   }
 
   /** Hash as 64 hexadecimal digits. */
@@ -43,6 +45,7 @@ export const publicClass = contentId('internet', '0.0.0.0/0');
 
 const mask = (1n << 256n) - 1n;
 
-function itemHash(item: StateItem): bigint {
+/** Returns the SHA-256 hash of one item, as a number. */
+export function itemHash(item: StateItem): bigint {
   return BigInt(`0x${hash('sha256', itemText(item))}`);
 }

@@ -1,4 +1,4 @@
-import { contentId, type GatewayItem } from '@sallyport/contract/channel';
+import { contentId, type DeviceItem, type GatewayItem } from '@sallyport/contract/channel';
 import { formatRange } from '@sallyport/ip';
 import type { AddressSpace } from '../../addresses.ts';
 import type { Grant } from '../../ports.ts';
@@ -6,6 +6,7 @@ import type { WorldDevice, WorldGateway, WorldSettings } from '../../types.ts';
 import type { Audience } from '../audience/audiences.ts';
 import { isAwaiting, keyOf, type PolicyMatch } from '../audience/matches.ts';
 import type { AddressClass } from '../indexes/classes.ts';
+import type { ItemHashes } from '../indexes/item-hashes.ts';
 import { type GatewayChange, ItemStore } from '../indexes/items.ts';
 import { computed, References } from '../indexes/maps.ts';
 import type { PolicyIndex } from '../indexes/policy-index.ts';
@@ -55,7 +56,7 @@ export interface Reached {
  */
 export class GatewayState {
   readonly id: string;
-  readonly store = new ItemStore();
+  readonly store: ItemStore;
   readonly #policies: PolicyIndex;
   readonly #resolver: CellResolver;
   /** The resolver for devices that come in through this gateway and go on to others. */
@@ -72,8 +73,10 @@ export class GatewayState {
   readonly #dirtyBundles = new Map<string, readonly Grant[]>();
   readonly #abandoned = new Set<Profile>();
 
-  constructor(id: string, policies: PolicyIndex) {
+  /** `hashes`: those that all gateways of the tenant share. */
+  constructor(id: string, policies: PolicyIndex, hashes: ItemHashes) {
     this.id = id;
+    this.store = new ItemStore(hashes);
     this.#policies = policies;
     this.#resolver = new CellResolver(id, policies);
     this.#entryResolver = new CellResolver(id, policies);
@@ -195,27 +198,30 @@ export class GatewayState {
 
   /**
    * Renews the item of a device, whose audience must have been placed. `relay` is where a relay listens for the two.
+   * Returns the item, or null. `alike`: the item of another gateway, which is taken if it is equal.
    */
-  setDevice(id: string, device: WorldDevice | null, audience: Audience | undefined, relay: string | null): void {
+  setDevice(
+    id: string,
+    device: WorldDevice | null,
+    audience: Audience | undefined,
+    relay: string | null,
+    alike: DeviceItem | null,
+  ): DeviceItem | null {
     const shown = (audience && this.#places.get(audience)?.shown) ?? null;
-    const key = `device/${id}`;
+    const key = alike?.key ?? `device/${id}`;
     if (device === null || shown === null) {
       this.store.remove(key);
-      return;
+      return null;
     }
     const { publicKey, addresses } = device;
+    const { profile, expiresAt } = shown;
     const via = audience?.entry === this.id ? null : (audience?.entry ?? null);
-    const granted = shown.profile === null || via !== null ? null : relay;
-    this.store.put({
-      kind: 'device',
-      key,
-      id,
-      publicKey,
-      addresses: [...addresses],
-      via,
-      relay: granted,
-      ...shown,
-    });
+    const granted = profile === null || via !== null ? null : relay;
+    const item = sameDevice(alike, { publicKey, addresses, via, relay: granted, profile, expiresAt })
+      ? alike
+      : { kind: 'device' as const, key, id, publicKey, addresses: [...addresses], via, relay: granted, profile, expiresAt };
+    this.store.put(item);
+    return item;
   }
 
   /** Renews the item of a site, whose audience must have been placed. */
@@ -301,6 +307,23 @@ function newProfile(
 ): Profile {
   const id = contentId(name, ...matches.map((match) => match.key));
   return { key, id, kind, resolver, matches, audiences: new Set(), cells: [], expiresAt: null, stale: true };
+}
+
+/** What an item says about its device. Any other field would have to be compared too. */
+type AboutDevice = Readonly<Omit<DeviceItem, 'kind' | 'key' | 'id' | 'addresses'>> & Pick<WorldDevice, 'addresses'>;
+
+/** Returns whether an item about the same device says the same. */
+function sameDevice(item: DeviceItem | null, about: AboutDevice): item is DeviceItem {
+  return (
+    item !== null &&
+    item.publicKey === about.publicKey &&
+    item.via === about.via &&
+    item.relay === about.relay &&
+    item.profile === about.profile &&
+    item.expiresAt === about.expiresAt &&
+    item.addresses.length === about.addresses.length &&
+    item.addresses.every((address, i) => address === about.addresses[i])
+  );
 }
 
 function sameRanges(a: AddressClass | undefined, b: AddressClass | undefined): boolean {

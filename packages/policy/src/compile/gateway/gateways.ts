@@ -1,3 +1,4 @@
+import type { DeviceItem } from '@sallyport/contract/channel';
 import { addressSpaceOf } from '../../addresses.ts';
 import type { WorldGateway } from '../../types.ts';
 import type { World } from '../../world.ts';
@@ -5,6 +6,7 @@ import type { Audience, Audiences, MemberKind } from '../audience/audiences.ts';
 import type { Regrouped } from '../audience/members.ts';
 import type { EntryGateways } from '../indexes/entry-gateways.ts';
 import { commonItems, isUsable } from '../indexes/facts.ts';
+import { ItemHashes } from '../indexes/item-hashes.ts';
 import type { GatewayChange } from '../indexes/items.ts';
 import { computed, Multimap, type ReadonlyMultimap } from '../indexes/maps.ts';
 import type { PolicyIndex } from '../indexes/policy-index.ts';
@@ -73,6 +75,7 @@ export class Gateways {
   readonly #states = new Map<string, GatewayState>();
   /** Gateways by policy that decides something there. */
   readonly #deciding = new Multimap();
+  readonly #hashes = new ItemHashes();
 
   constructor(
     world: World,
@@ -150,14 +153,21 @@ export class Gateways {
   ): Shown {
     const shownDevices = Multimap.union([devices.left, placed.items.device, relayItems, arrived(devices)]);
     const shownSites = Multimap.union([sites.left, placed.items.site, arrived(sites)]);
-    for (const [gateway, ids] of shownDevices.entries())
-      for (const id of ids) {
-        const device = this.#world.devices.get(id) ?? null;
-        this.#states.get(gateway)?.setDevice(id, device, devices.audiences.of(id), relayOf(id, gateway));
-      }
+    for (const [id, gateways] of byMember(shownDevices))
+      this.#showDevice(id, gateways, devices.audiences.of(id), relayOf);
     for (const [gateway, ids] of shownSites.entries())
       for (const id of ids) this.#states.get(gateway)?.setSite(id, this.#sites.get(id) ?? null, sites.audiences.of(id));
     return { showing: new Set([...shownDevices.keys(), ...shownSites.keys()]), devices: shownDevices };
+  }
+
+  /** Device by device: gateways then share its item, which is compared and hashed once. */
+  #showDevice(id: string, gateways: readonly string[], audience: Audience | undefined, relayOf: RelayOf): void {
+    const device = this.#world.devices.get(id) ?? null;
+    const [first = ''] = audience?.gateways ?? [];
+    const shown = this.#states.get(first)?.store.get(`device/${id}`);
+    let alike: DeviceItem | null = shown?.kind === 'device' ? shown : null;
+    for (const gateway of gateways)
+      alike = this.#states.get(gateway)?.setDevice(id, device, audience, relayOf(id, gateway), alike) ?? alike;
   }
 
   /** Ends a change at some gateways. Returns what changed for each of them, if anything did. */
@@ -174,7 +184,7 @@ export class Gateways {
     const gateway = this.#world.gateways.get(id);
     if (gateway === undefined) this.#remove(id);
     else
-      computed(this.#states, id, () => new GatewayState(id, this.#policies)).renewItem(gateway, this.#world.settings);
+      computed(this.#states, id, () => new GatewayState(id, this.#policies, this.#hashes)).renewItem(gateway, this.#world.settings);
   }
 
   #remove(id: string): void {
@@ -236,6 +246,14 @@ class Placement implements Placed {
 
 function audiencesOf({ policies, everyDevice }: Outcomes, audiences: Audiences): Iterable<Audience> {
   return everyDevice ? audiences.all() : new Set(policies.values().flatMap((policy) => audiences.withPolicy(policy)));
+}
+
+/** Returns the gateways of each member. */
+function byMember(members: ReadonlyMultimap): Map<string, string[]> {
+  const gateways = new Map<string, string[]>();
+  for (const [gateway, ids] of members.entries())
+    for (const id of ids) computed(gateways, id, () => []).push(gateway);
+  return gateways;
 }
 
 /** Returns the members that moved, by each gateway of their present audience. */

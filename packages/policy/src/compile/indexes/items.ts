@@ -1,5 +1,6 @@
 import { type StateDelta, StateHash, type StateItem } from '@sallyport/contract/channel';
 import { mayClose } from './closing.ts';
+import { ItemHashes } from './item-hashes.ts';
 
 /** What changed for one gateway. `closes`: it may have to close something. */
 export interface GatewayChange {
@@ -13,6 +14,12 @@ export class ItemStore {
   readonly #hash = new StateHash();
   readonly #before = new Map<string, StateItem | null>();
   readonly #sections = new Map<string, ReadonlySet<string>>();
+  readonly #hashes: ItemHashes;
+
+  /** `hashes`: those that several stores share. */
+  constructor(hashes = new ItemHashes()) {
+    this.#hashes = hashes;
+  }
 
   /** Returns all items. */
   all(): StateItem[] {
@@ -34,8 +41,8 @@ export class ItemStore {
     const old = this.#items.get(item.key);
     if (old !== undefined && same(old, item)) return;
     this.#remember(item.key, old);
-    if (old !== undefined) this.#hash.remove(old);
-    this.#hash.add(item);
+    if (old !== undefined) this.#hash.remove(old, this.#hashes.of(old));
+    this.#hash.add(item, this.#hashes.of(item));
     this.#items.set(item.key, item);
   }
 
@@ -44,7 +51,7 @@ export class ItemStore {
     const old = this.#items.get(key);
     if (old === undefined) return;
     this.#remember(key, old);
-    this.#hash.remove(old);
+    this.#hash.remove(old, this.#hashes.of(old));
     this.#items.delete(key);
   }
 
@@ -82,9 +89,19 @@ export class ItemStore {
   }
 }
 
-/**
- * Returns whether two items are equal. Items have one canonical form with sorted lists, so equal content is equal text.
- */
+/** Returns whether two items are equal. Items have one canonical form with sorted lists, so equal content is equal. */
 export function same(a: StateItem, b: StateItem): boolean {
-  return a === b || JSON.stringify(a) === JSON.stringify(b);
+  return equal(a, b);
 }
+
+/** Compares values as their JSON texts would: a field without a value is no field. */
+function equal(a: unknown, b: unknown): boolean {
+  if (a === b) return true;
+  if (!isObject(a) || !isObject(b)) return false;
+  if (Array.isArray(a)) return Array.isArray(b) && a.length === b.length && a.every((value, i) => equal(value, b[i]));
+  for (const key in a) if (!equal(a[key], b[key])) return false;
+  for (const key in b) if (b[key] !== undefined && a[key] === undefined) return false;
+  return true;
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null;

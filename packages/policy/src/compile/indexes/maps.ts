@@ -1,3 +1,5 @@
+const nothing: ReadonlySet<never> = new Set();
+
 /** Sets of values by key. A key without values is absent. */
 export class Multimap<V = string> {
   readonly #sets = new Map<string, Set<V>>();
@@ -22,7 +24,7 @@ export class Multimap<V = string> {
 
   /** Returns the values of a key; an empty set when it is absent. */
   get(key: string): ReadonlySet<V> {
-    return this.#sets.get(key) ?? new Set();
+    return this.#sets.get(key) ?? (nothing as ReadonlySet<V>);
   }
 
   /** Adds a value to a key. */

@@ -56,7 +56,9 @@ export class Pairs {
 
   /** Returns where gateways relay between two agents. */
   between(a: string, b: string): PeerItem['relays'] {
-    const ids = this.#byAgent.get(a).intersection(this.#byAgent.get(b));
+    const [ofA, ofB] = [this.#byAgent.get(a), this.#byAgent.get(b)];
+    if (ofA.size === 0 || ofB.size === 0) return [];
+    const ids = ofA.intersection(ofB);
     return [...ids].sort().flatMap((id) => {
       const pair = this.#tenant.world.relays.get(id);
       if (pair === undefined || pair.relay === a || pair.relay === b) return [];
