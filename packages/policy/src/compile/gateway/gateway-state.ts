@@ -219,7 +219,17 @@ export class GatewayState {
     const granted = profile === null || via !== null ? null : relay;
     const item = sameDevice(alike, { publicKey, addresses, via, relay: granted, profile, expiresAt })
       ? alike
-      : { kind: 'device' as const, key, id, publicKey, addresses: [...addresses], via, relay: granted, profile, expiresAt };
+      : {
+          kind: 'device' as const,
+          key,
+          id,
+          publicKey,
+          addresses: [...addresses],
+          via,
+          relay: granted,
+          profile,
+          expiresAt,
+        };
     this.store.put(item);
     return item;
   }

@@ -184,7 +184,10 @@ export class Gateways {
     const gateway = this.#world.gateways.get(id);
     if (gateway === undefined) this.#remove(id);
     else
-      computed(this.#states, id, () => new GatewayState(id, this.#policies, this.#hashes)).renewItem(gateway, this.#world.settings);
+      computed(this.#states, id, () => new GatewayState(id, this.#policies, this.#hashes)).renewItem(
+        gateway,
+        this.#world.settings,
+      );
   }
 
   #remove(id: string): void {
@@ -251,8 +254,7 @@ function audiencesOf({ policies, everyDevice }: Outcomes, audiences: Audiences):
 /** Returns the gateways of each member. */
 function byMember(members: ReadonlyMultimap): Map<string, string[]> {
   const gateways = new Map<string, string[]>();
-  for (const [gateway, ids] of members.entries())
-    for (const id of ids) computed(gateways, id, () => []).push(gateway);
+  for (const [gateway, ids] of members.entries()) for (const id of ids) computed(gateways, id, () => []).push(gateway);
   return gateways;
 }
 
