@@ -4,7 +4,7 @@ import { enableCompileCache } from 'node:module';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
-import { type ProgramName, programFile, version } from '@sallyport/program/place';
+import { type ProgramName, programArguments, version } from '@sallyport/program/place';
 
 // The compile cache halves the start-up time. It is in the user's own folder, because code must not come from a folder
 // that others can write to.
@@ -48,7 +48,7 @@ function openBrowser(url: string): void {
 
 function runProgram(name: ProgramName, args: readonly string[]): Promise<number> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [programFile(name), ...args], { stdio: 'inherit' });
+    const child = spawn(process.execPath, [...programArguments(name), ...args], { stdio: 'inherit' });
     child.once('error', reject);
     // This process exits when the program does; otherwise the program would continue to write.
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => child.kill(signal));

@@ -3,8 +3,8 @@ import { enableCompileCache, flushCompileCache } from 'node:module';
 import { uptime } from 'node:os';
 import { join } from 'node:path';
 import { clean, cleanLines, jsonLine, safeJson } from '@sallyport/contract/text';
-import { exitCodeOf, type StopReason, stopRequested } from '@sallyport/program';
-import { programFile, root, version } from '@sallyport/program/place';
+import { exitCodeOf, returnMemoryAfterStart, type StopReason, stopRequested } from '@sallyport/program';
+import { programArguments, root, version } from '@sallyport/program/place';
 import { parseCommand, type RunSettings, type UpCommand } from './arguments.ts';
 
 // A reader that closes its pipe early ends that output only; a log without a reader ends nothing.
@@ -91,7 +91,7 @@ async function up(command: UpCommand, output: { out: (text: string) => void; err
   });
   const connected = upClient(command, {
     ...output,
-    program: [process.execPath, programFile('client')],
+    program: [process.execPath, ...programArguments('client')],
     environment: daemonEnvironment(process.env),
     kill: (pid) => void process.kill(pid, 'SIGKILL'),
     progress: process.stderr.isTTY === true ? (line) => void process.stderr.write(`\r\u001b[K${clean(line)}`) : null,
@@ -108,6 +108,7 @@ async function run(command: RunSettings): Promise<number> {
   const { runClient } = await import('./commands/run.ts');
   // The daemon may be killed, so this cannot wait until its end.
   setTimeout(flushCompileCache, 2_000).unref();
+  returnMemoryAfterStart();
   const log = createLog(command.logLevel, (line) => process.stderr.write(line), Date.now);
   process.on('uncaughtException', (error) => {
     log.error('crashed: the tunnel stays up without the daemon', {

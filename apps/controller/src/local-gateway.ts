@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { accessSync, constants, readFileSync } from 'node:fs';
-import { programFile } from '@sallyport/program/place';
+import { programArguments } from '@sallyport/program/place';
 
 /** Why no gateway can run on this machine, in words for people; null when one can. */
 export function whyNoLocalGateway(): string | null {
@@ -94,7 +94,6 @@ export function runLocalGateway(options: LocalGatewayOptions): LocalGateway {
   };
 }
 
-const gatewayMain = programFile('gateway');
 const wrongUsage = 2;
 const shortestDelayMs = 1000;
 const longestDelayMs = 60_000;
@@ -111,7 +110,7 @@ function agentLevel(level: string): string {
 
 function spawnAgent({ controllerUrl, caFile, stateDir, env, log }: LocalGatewayOptions, token: string): ChildProcess {
   const args = [
-    gatewayMain,
+    ...programArguments('gateway'),
     'run',
     '--controller',
     controllerUrl,

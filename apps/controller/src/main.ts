@@ -1,9 +1,7 @@
 import { writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { cleanLines } from '@sallyport/contract/text';
-import { type StopReason, stopRequested } from '@sallyport/program';
+import { returnMemory, type StopReason, stopRequested } from '@sallyport/program';
 import { version } from '@sallyport/program/place';
 import type pino from 'pino';
 import { type Config, readConfig } from './config.ts';
@@ -80,14 +78,6 @@ async function startLocalGateway(config: Config, { store, secrets, localUrl }: S
 const gatewayGoesDown = `
 Stopping. The tunnels of the local gateway go down with it. Press Ctrl-C three times within a second to end at once.
 `;
-
-/** Loading a program takes far more memory than running it; V8 would keep that for the life of an idle process. */
-function returnMemory(): void {
-  setFlagsFromString('--expose-gc');
-  const collect: (options: object) => void = runInNewContext('gc');
-  setFlagsFromString('--no-expose-gc');
-  collect({ type: 'major', execution: 'sync', flavor: 'last-resort' });
-}
 
 /** How long stopping in order may take: longer than the local gateway's own patience. */
 const patienceMs = 25_000;

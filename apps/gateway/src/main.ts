@@ -2,7 +2,7 @@ import { writeSync } from 'node:fs';
 import { uptime } from 'node:os';
 import { AgentClock, createLog, failureOf, stackOf, UsageError } from '@sallyport/agent-runtime';
 import { cleanLines, jsonLine, safeJson } from '@sallyport/contract/text';
-import { stopRequested } from '@sallyport/program';
+import { returnMemoryAfterStart, stopRequested } from '@sallyport/program';
 import { version } from '@sallyport/program/place';
 import { helpText, parseCommand, type RunCommand } from './arguments.ts';
 import { downGateway } from './commands/down.ts';
@@ -71,6 +71,7 @@ async function run(command: RunCommand): Promise<number> {
     });
     process.exit(1);
   });
+  returnMemoryAfterStart();
   return runGateway(command, {
     version: version,
     token: { environment, environmentFile },

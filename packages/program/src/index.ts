@@ -1,3 +1,4 @@
+export { returnMemory, returnMemoryAfterStart } from './memory.ts';
 export { within } from './within.ts';
 
 /** Cause of a request to stop a program. `EPIPE`: its standard output is closed. */
