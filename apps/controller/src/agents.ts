@@ -23,6 +23,7 @@ export interface ChannelParts {
   readonly unreachable: (tenant: string, gateway: string, resources: readonly string[]) => void;
   readonly connections: ConnectionGuard;
   readonly mapping: (agent: string) => Mapping;
+  readonly enrolled: () => number;
 }
 
 /** What the side of the controller that faces agents needs. */
@@ -64,6 +65,7 @@ export function createAgents<C extends Channel>(deps: AgentDeps<C>) {
     unreachable: (tenant, gateway, resources) => runtimes.unreachable(tenant, gateway, resources),
     connections: deps.connections,
     mapping,
+    enrolled: () => runtimes.agentCount(),
   });
   const paths = new Paths({ store, channel, states: runtimes, worlds: runtimes, mapping, log });
   const beacon = new Beacon({

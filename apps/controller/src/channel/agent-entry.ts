@@ -80,9 +80,11 @@ export class AgentEntry {
   readonly #state: FollowedState;
   readonly #reports = new AgentReports();
   readonly #presence: AgentPresence;
-  readonly #requests: ProbeRequests;
-  readonly #unreachable: UnreachableNotices;
-  readonly #endpoint: SourceEndpoint;
+  /** Null until somebody asks. */
+  #requests: ProbeRequests | null = null;
+  /** Null for devices: only gateways have probes, and an endpoint at their source. */
+  readonly #unreachable: UnreachableNotices | null;
+  readonly #endpoint: SourceEndpoint | null;
   readonly #clock: HostClock;
   /** By role: a gateway's own facts, or those that a client reports about its device. */
   readonly #notes: { readonly gateway: GatewayNotes | null; readonly device: DeviceNotes | null };
@@ -108,17 +110,17 @@ export class AgentEntry {
       { wasDesired: (position) => this.feed.wasDesired(position), hash: () => this.feed.desired?.hash ?? null },
       this.#reports,
     );
-    this.#requests = new ProbeRequests(host.timers);
-    this.#unreachable = new UnreachableNotices((resources) => host.unreachable(tenant, id, resources));
-    this.#endpoint = new SourceEndpoint((endpoint) =>
-      observations.observe(tenant, id, { discoveredEndpoint: endpoint }),
-    );
+    const isGateway = role === 'gateway';
+    const unreachable = (resources: readonly string[]) => host.unreachable(tenant, id, resources);
+    this.#unreachable = isGateway ? new UnreachableNotices(unreachable) : null;
+    const seenAt = (endpoint: string) => observations.observe(tenant, id, { discoveredEndpoint: endpoint });
+    this.#endpoint = isGateway ? new SourceEndpoint(seenAt) : null;
     this.#clock = new HostClock((skewMs) =>
       log.warn({ ...this.#named, skewMs }, "the clock of an agent's host is wrong: set it by NTP"),
     );
     this.#notes = {
-      gateway: role === 'gateway' ? new GatewayNotes(tenant, id, observations) : null,
-      device: role === 'device' ? new DeviceNotes(tenant, id, observations) : null,
+      gateway: isGateway ? new GatewayNotes(tenant, id, observations) : null,
+      device: isGateway ? null : new DeviceNotes(tenant, id, observations),
     };
     this.#alarm = new Alarm(host.timers, host.clock, () => this.#time());
     this.#shown = shownBy(this.view());
@@ -159,7 +161,7 @@ export class AgentEntry {
   stop(): void {
     this.#state.close();
     this.#alarm.stop();
-    this.#requests.abandon();
+    this.#requests?.abandon();
   }
 
   /** Makes the link's agent the agent of this entry, in place of any other. */
@@ -176,8 +178,8 @@ export class AgentEntry {
     this.#presence.connected(applied, newHost, now);
     this.#compareRevisions(applied?.revision ?? null, state);
     before?.input({ type: 'rejected', code: 'taken-over' });
-    this.#endpoint.expect(items);
-    this.#endpoint.observe(link.address);
+    this.#endpoint?.expect(items);
+    this.#endpoint?.observe(link.address);
     this.#notes.device?.version(agent.version);
     this.#settled();
   }
@@ -192,7 +194,7 @@ export class AgentEntry {
     this.#idleSince = now;
     this.#presence.disconnected(now);
     this.#reports.paths.forget();
-    this.#requests.abandon();
+    this.#requests?.abandon();
     this.#alarm.set(now + this.#host.limits.retentionMs);
     this.#settled();
   }
@@ -213,6 +215,7 @@ export class AgentEntry {
   probe(timeoutMs: number): Promise<readonly ProbeResult[] | null> {
     const link = this.#link;
     if (link === null) return Promise.resolve(null);
+    this.#requests ??= new ProbeRequests(this.#host.timers);
     return this.#requests.ask(randomUUID(), timeoutMs, (request) => link.input({ type: 'ask', request }));
   }
 
@@ -234,8 +237,8 @@ export class AgentEntry {
     const lane = this.role === 'device' ? 'devices' : change.closes ? 'closing' : 'gateways';
     if (this.#link !== null) this.#host.queue.add(this.#link.pump, lane);
     this.#reports.expect(change.delta);
-    this.#endpoint.expect(change.delta.upserts);
-    this.#endpoint.observe(this.#link?.address ?? null);
+    this.#endpoint?.expect(change.delta.upserts);
+    this.#endpoint?.observe(this.#link?.address ?? null);
     this.#presence.desiredMoved(now);
     this.#settled();
   }
@@ -271,7 +274,7 @@ export class AgentEntry {
         break;
       case 'probed':
         this.#reports.probes.record(message.probes);
-        this.#requests.answered(message.request, message.probes);
+        this.#requests?.answered(message.request, message.probes);
         break;
     }
   }
@@ -326,7 +329,7 @@ export class AgentEntry {
     const view = this.#presence.view(now);
     if (this.#link !== null) this.#alarm.set(this.#notes.gateway?.update(view, this.#presence.confirmed, now) ?? null);
     this.#alarm.set(this.#presence.nextDeadline(now));
-    this.#alarm.set(this.#unreachable.update(this.#reports.probes.unreachable, now));
+    this.#alarm.set(this.#unreachable?.update(this.#reports.probes.unreachable, now) ?? null);
     const shown = shownBy(view);
     if (shown === this.#shown) return;
     this.#shown = shown;

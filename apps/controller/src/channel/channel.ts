@@ -1,5 +1,5 @@
 import type { IncomingMessage, Server } from 'node:http';
-import { type AgentRole, keyExchange, type Mapping } from '@sallyport/contract/channel';
+import { keyExchange, type Mapping } from '@sallyport/contract/channel';
 import { type Admission, admit, type Shown } from './admission.ts';
 import { AgentBudget } from './agent-budget.ts';
 import { AgentEntry, type EntryHost } from './agent-entry.ts';
@@ -7,7 +7,7 @@ import { type ChannelCounters, countSent, newCounters } from './counters.ts';
 import { DeviceSources, type SourceReport } from './device-sources.ts';
 import { Doorway, type DoorwayHost, type Visitor } from './doorway.ts';
 import type { Place } from './gate.ts';
-import { heartbeatInterval } from './heartbeats.ts';
+import { Heartbeats } from './heartbeats.ts';
 import { type ControllerIdentity, canonicalKey, sameKey } from './keys.ts';
 import { LastHandshakes } from './last-handshakes.ts';
 import { type ChannelLimits, defaultLimits } from './limits.ts';
@@ -49,6 +49,8 @@ export interface ChannelDeps {
   /** Mapping that the beacon sees for an agent. Left out: there is no beacon. */
   readonly mapping?: (agent: string) => Mapping;
   readonly heartbeatMs?: number;
+  /** Number of agents that have enrolled, connected or not. Left out: only those that connect count. */
+  readonly enrolled?: () => number;
   readonly graceMs?: number;
   readonly log: Log;
   /** Returns the source address of a request. The caller decides which proxies to trust. */
@@ -84,6 +86,7 @@ class ChannelServer implements AgentChannel {
   readonly #doorway: Doorway;
   readonly #observations: Observations;
   readonly #budget: AgentBudget;
+  readonly #heartbeats: Heartbeats;
   readonly #entries = new Map<string, AgentEntry>();
   readonly #links = new Set<Link>();
   /** Links that still hold a place among the handshakes, and welcomed links. */
@@ -111,7 +114,8 @@ class ChannelServer implements AgentChannel {
       log.warn({ err }, 'a timer of the agent channel failed'),
     ));
     const { clock, directory, states, peerAddress } = deps;
-    const { graceMs = 15_000 } = deps;
+    const { graceMs = 15_000, enrolled = () => 0, heartbeatMs: leastMs } = deps;
+    this.#heartbeats = new Heartbeats({ clock, enrolled, perSecond: limits.deviceHeartbeatsPerSecond, leastMs });
     const queue = new WorkQueue(timers, clock);
     const budget = (this.#budget = new AgentBudget(limits.storePace, clock));
     const presenceChanged = (agent: string) => this.#presenceListeners.tell(agent);
@@ -288,7 +292,8 @@ class ChannelServer implements AgentChannel {
     link.entry = entry;
     const newHost = enrolled || admitted.wireguardPublicKey !== record.wireguardPublicKey;
     const agent = { version: hello.agentVersion, ...proof.host };
-    const heartbeatMs = this.#heartbeatOf(entry.role);
+    const present = this.#live.size + this.#doorway.handshaking + this.#doorway.waiting;
+    const heartbeatMs = this.#heartbeats.intervalFor(entry.role, present);
     entry.install(link, state, { agent, applied: proof.state ?? null, newHost, heartbeatMs });
     log.debug({ [entry.role]: entry.id, address: link.address }, 'agent connected');
     this.#live.add(link);
@@ -305,11 +310,6 @@ class ChannelServer implements AgentChannel {
       mapping,
     });
     this.#leaveDoor(link);
-  }
-
-  #heartbeatOf(role: AgentRole): number {
-    const agents = this.#live.size + this.#doorway.handshaking + this.#doorway.waiting;
-    return heartbeatInterval(role, agents, this.#limits.deviceHeartbeatsPerSecond, this.#deps.heartbeatMs);
   }
 
   async #load(link: Link, entry: AgentEntry): Promise<void> {

@@ -8,8 +8,11 @@ export type ItemsFor = (items: readonly StateItem[]) => StateItem[];
  * items stays the same.
  */
 export function itemsFor(protocol: number): ItemsFor {
-  return protocol >= 3 ? (items) => [...items] : (items) => items.map(beforeThree);
+  return protocol >= 3 ? asTheyAre : forTwo;
 }
+
+const asTheyAre: ItemsFor = (items) => [...items];
+const forTwo: ItemsFor = (items) => items.map(beforeThree);
 
 function beforeThree(item: StateItem): StateItem {
   switch (item.kind) {

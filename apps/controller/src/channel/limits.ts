@@ -68,7 +68,7 @@ export const defaultLimits: ChannelLimits = {
   failureForgottenMs: 6_000,
   failingSources: 10_000,
   frameBytes: 4 * 1024 * 1024,
-  deviceHeartbeatsPerSecond: 250,
+  deviceHeartbeatsPerSecond: 100,
   messageBurst: 200,
   messagesPerSecond: 100,
   byteBurst: 8 * 1024 * 1024,

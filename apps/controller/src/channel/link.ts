@@ -6,7 +6,6 @@ import {
   readAgentMessage,
   type SealedChannel,
 } from '@sallyport/contract/channel';
-import { guarded } from '@sallyport/contract/guard';
 import type { RawData, WebSocket } from 'ws';
 import type { AgentEntry } from './agent-entry.ts';
 import { Allowance } from './allowance.ts';
@@ -93,26 +92,22 @@ export class Link {
 
   start(): void {
     this.socket.on('data', this.#countBytes);
-    const guard = <A extends unknown[]>(run: (...values: A) => unknown) => guarded(this.#fail, run);
-    this.#ws.on(
-      'message',
-      guard((data: RawData, isBinary: boolean) => this.#frame(data, isBinary)),
-    );
-    this.#ws.on(
-      'ping',
-      guard(() => this.#spend(0)),
-    );
-    this.#ws.on(
-      'pong',
-      guard(() => this.#spend(0)),
-    );
-    // Protocol violations and resets; 'close' follows each of them.
-    this.#ws.on('error', () => this.input({ type: 'lost' }));
-    this.#ws.on(
-      'close',
-      guard((code: number) => this.#closed(code)),
-    );
+    links.set(this.#ws, this);
+    this.#ws.on('message', onMessage).on('ping', onPing).on('pong', onPing).on('error', onError).on('close', onClose);
     this.#alarm.set(this.session.nextDeadline()?.at ?? null);
+  }
+
+  /** Takes an event of the socket. Does not throw: a failure of one connection ends that connection. */
+  take(event: SocketEvent): void {
+    try {
+      if (event.kind === 'message') this.#frame(event.data, event.isBinary);
+      else if (event.kind === 'ping') this.#spend(0);
+      else if (event.kind === 'close') this.#closed(event.code);
+      // Protocol violations and resets; 'close' follows each of them.
+      else this.input({ type: 'lost' });
+    } catch (error) {
+      this.#fail(error);
+    }
   }
 
   /** The feed changed. A field, because the queue compares tasks by identity. */
@@ -131,14 +126,14 @@ export class Link {
     }
   }
 
-  readonly #fail = (error: unknown): void => {
+  #fail(error: unknown): void {
     this.#host.failed(this, error);
     this.#ws.terminate();
     // Only once: when ending the session fails too, there is nothing left to try.
     if (this.#failed) return;
     this.#failed = true;
     this.input({ type: 'lost' });
-  };
+  }
 
   /** Ends the connection because the controller stops. */
   goAway(): void {
@@ -241,6 +236,31 @@ export class Link {
     if (this.#ending !== null && code !== closedAbnormally) this.#host.answered(this, this.#ending);
     this.input({ type: 'lost' });
   }
+}
+
+/** Event of a WebSocket. A ping and its answer count alike. */
+type SocketEvent =
+  | { readonly kind: 'message'; readonly data: RawData; readonly isBinary: boolean }
+  | { readonly kind: 'ping' | 'error' }
+  | { readonly kind: 'close'; readonly code: number };
+
+/** The link of each socket. Sockets are many, so that all of them have the same listeners. */
+const links = new WeakMap<WebSocket, Link>();
+
+function onMessage(this: WebSocket, data: RawData, isBinary: boolean): void {
+  links.get(this)?.take({ kind: 'message', data, isBinary });
+}
+
+function onPing(this: WebSocket): void {
+  links.get(this)?.take({ kind: 'ping' });
+}
+
+function onError(this: WebSocket): void {
+  links.get(this)?.take({ kind: 'error' });
+}
+
+function onClose(this: WebSocket, code: number): void {
+  links.get(this)?.take({ kind: 'close', code });
 }
 
 function bytesOf(data: RawData): Buffer {

@@ -208,5 +208,5 @@ export class AgentPresence {
 /** Returns everything that the shown status depends on, as one comparable text. */
 export function shownBy(presence: Presence): string {
   const { connected, alive, converged, safeToStop, error } = presence;
-  return JSON.stringify([connected, alive, converged, safeToStop, error]);
+  return [connected, alive, converged, safeToStop, error === null ? '' : `error ${error}`].join();
 }

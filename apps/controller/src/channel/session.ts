@@ -1,5 +1,5 @@
 import type { AgentRole, ControllerMessage, KeyExchange, Mapping } from '@sallyport/contract/channel';
-import { channelProtocol, channelProtocols, type Transcript, transcriptText } from '@sallyport/contract/channel';
+import { channelProtocols, type Transcript, transcriptText } from '@sallyport/contract/channel';
 import { Delivery, type DeliverySettings } from './delivery.ts';
 import { itemsFor } from './items-for.ts';
 import { type ControllerIdentity, verifyText } from './keys.ts';
@@ -18,10 +18,21 @@ export interface SessionSettings {
   readonly limits: ChannelLimits;
 }
 
+type Handshake = Pick<SessionSettings, 'nonce' | 'exchange'>;
+
+const undecided: Mapping = { kind: 'undecided' };
+const undecidedText = JSON.stringify(undecided);
+
 /** The controller's side of one connection of an agent, as a state machine: inputs and the time in, effects out. */
 export class Session {
-  readonly #settings: SessionSettings;
+  readonly #identity: ControllerIdentity;
+  readonly #limits: ChannelLimits;
+  /** What only the handshake needs; null once the agent is admitted, because live sessions are many. */
+  #handshake: Handshake | null;
   #phase: Phase = 'greeting';
+  #role: AgentRole = 'gateway';
+  #protocol = 0;
+  /** The agent's first message, until the agent is admitted. */
   #hello: Hello | null = null;
   #proof: Proof | null = null;
   #delivery: Delivery | null = null;
@@ -29,37 +40,40 @@ export class Session {
   #heardAt: number;
   #heartbeatMs = 0;
   #congestedAt: number | null = null;
-  #mapping: () => Mapping = () => ({ kind: 'undecided' });
+  #mapping: () => Mapping = () => undecided;
   /** Mapping that the agent knows, as JSON. */
-  #mappingTold = JSON.stringify({ kind: 'undecided' });
+  #mappingTold = undecidedText;
 
-  /** What the table of transitions names. */
-  readonly #steps: Steps = {
-    challenge: (hello) => this.#challenge(hello),
-    prove: (proof) => this.#prove(proof),
-    report: (message, now) => this.#report(message, now),
-    gatewayReport: (message, now) => this.#reportOf('gateway', message, now),
-    deviceReport: (message, now) => this.#reportOf('device', message, now),
-    needSnapshot: (_, now) => this.#needSnapshot(now),
-    admitted: (input, now) => this.#admitted(input, now),
-    reject: ({ code }) => this.#refuse(code),
-    flush: (_, now) => this.#flush(now),
-    loaded: ({ state }, now) => this.#loaded(state, now),
-    congested: (_, now) => this.#congested(now),
-    drained: (_, now) => this.#drained(now),
-    ask: ({ request }) => send({ type: 'probe', request }),
-    punch: ({ message }) => send(message),
-    handshakeTime: (_, now) => this.#handshakeTime(now),
-    liveTime: (_, now) => this.#liveTime(now),
-    evict: () => this.#end('evicted'),
-    lose: () => this.#end('lost'),
-    unexpected: () => this.#refuse('bad-message'),
+  /** What the table of transitions names. One table for all sessions, because live sessions are many. */
+  static readonly #steps: StepsOfSession = {
+    challenge: (session, hello) => session.#challenge(hello),
+    prove: (session, proof) => session.#prove(proof),
+    report: (session, message, now) => session.#report(message, now),
+    gatewayReport: (session, message, now) => session.#reportOf('gateway', message, now),
+    deviceReport: (session, message, now) => session.#reportOf('device', message, now),
+    needSnapshot: (session, _, now) => session.#needSnapshot(now),
+    admitted: (session, input, now) => session.#admitted(input, now),
+    reject: (session, { code }) => session.#refuse(code),
+    flush: (session, _, now) => session.#flush(now),
+    loaded: (session, { state }, now) => session.#loaded(state, now),
+    congested: (session, _, now) => session.#congested(now),
+    drained: (session, _, now) => session.#drained(now),
+    ask: (_, { request }) => send({ type: 'probe', request }),
+    punch: (_, { message }) => send(message),
+    handshakeTime: (session, _, now) => session.#handshakeTime(now),
+    liveTime: (session, _, now) => session.#liveTime(now),
+    evict: (session) => session.#end('evicted'),
+    lose: (session) => session.#end('lost'),
+    unexpected: (session) => session.#refuse('bad-message'),
     ignore: () => [],
   };
 
   constructor(settings: SessionSettings, now: number) {
-    this.#settings = settings;
-    this.#deadline = now + settings.limits.handshakeMs;
+    const { identity, limits, nonce, exchange } = settings;
+    this.#identity = identity;
+    this.#limits = limits;
+    this.#handshake = { nonce, exchange };
+    this.#deadline = now + limits.handshakeMs;
     this.#heardAt = now;
   }
 
@@ -69,7 +83,7 @@ export class Session {
 
   /** Role that the agent claims; `gateway` until it has claimed one. */
   get role(): AgentRole {
-    return this.#hello?.role ?? 'gateway';
+    return this.#role;
   }
 
   get leaseUntil(): number | null {
@@ -77,8 +91,8 @@ export class Session {
   }
 
   handle(input: SessionInput, now: number): SessionEffect[] {
-    const step = this.#steps[transitions[this.#phase][input.type]];
-    return (step as Step)(input, now);
+    const step = Session.#steps[transitions[this.#phase][input.type]];
+    return (step as Step)(this, input, now);
   }
 
   nextDeadline(): { at: number; why: string } | null {
@@ -97,24 +111,27 @@ export class Session {
   /** Proves the controller before the agent sends anything secret, and seals all later messages. */
   #challenge(hello: Hello): SessionEffect[] {
     if (!channelProtocols.includes(hello.protocol)) return this.#refuse('protocol');
-    const { identity, nonce, exchange } = this.#settings;
-    const transcript = this.#transcript(hello);
+    if (this.#handshake === null) return this.#refuse('bad-message');
+    const { nonce, exchange } = this.#handshake;
+    const transcript = this.#transcript(hello, this.#handshake);
     const channel = exchange.agree(hello.ephemeral, transcript);
     if (channel === null) return this.#refuse('bad-message');
     this.#hello = hello;
+    this.#role = hello.role;
+    this.#protocol = hello.protocol;
     this.#phase = 'proving';
-    const signature = identity.sign(transcriptText('controller', transcript));
-    const keys = { nonce, ephemeral: exchange.publicKey, controllerKey: identity.publicKey };
+    const signature = this.#identity.sign(transcriptText('controller', transcript));
+    const keys = { nonce, ephemeral: exchange.publicKey, controllerKey: this.#identity.publicKey };
     const challenge = send({ type: 'challenge', protocol: hello.protocol, ...keys, signature });
     return [...challenge, { kind: 'seal', channel }];
   }
 
   #prove(proof: Proof): SessionEffect[] {
-    const hello = this.#hello;
-    if (hello === null) return this.#refuse('bad-message');
-    const transcript = this.#transcript(hello);
+    const [hello, handshake] = [this.#hello, this.#handshake];
+    if (hello === null || handshake === null) return this.#refuse('bad-message');
+    const transcript = this.#transcript(hello, handshake);
     const { wireguardPublicKey, wireguardProof } = proof;
-    const holdsKey = this.#settings.exchange.proves(wireguardPublicKey, wireguardProof, transcript);
+    const holdsKey = handshake.exchange.proves(wireguardPublicKey, wireguardProof, transcript);
     if (!verifyText(hello.identityKey, transcriptText('agent', transcript), proof.signature))
       return this.#refuse('bad-signature');
     if (!holdsKey) return this.#refuse('bad-possession');
@@ -124,15 +141,14 @@ export class Session {
   }
 
   #admitted(input: Extract<SessionEvent, { type: 'admitted' }>, now: number): SessionEffect[] {
-    const { identity, limits } = this.#settings;
     const { leaseMs, feed, state, name, mapping, heartbeatMs } = input;
     this.#heartbeatMs = heartbeatMs;
     this.#mapping = mapping;
-    const { deltaGapMs, mostDeltaGapMs, snapshotGapMs } = limits;
+    const { deltaGapMs, mostDeltaGapMs, snapshotGapMs } = this.#limits;
     const settings: DeliverySettings = {
       agent: this.#hello?.agent ?? '',
-      items: itemsFor(this.#hello?.protocol ?? channelProtocol),
-      sign: identity.sign,
+      items: itemsFor(this.#protocol),
+      sign: this.#identity.sign,
       leaseMs,
       deltaGapMs,
       mostDeltaGapMs,
@@ -143,8 +159,8 @@ export class Session {
     this.#heardAt = now;
     const welcome = send({ type: 'welcome', now, heartbeatMs, name });
     const reported = this.#proof?.state;
-    // Live sessions are many, and need no proof.
-    this.#proof = null;
+    // Live sessions are many, and need nothing of the handshake.
+    this.#proof = this.#hello = this.#handshake = null;
     return [...welcome, ...this.#delivery.start(reported, state, now)];
   }
 
@@ -160,7 +176,7 @@ export class Session {
 
   /** Compares only at each report, so that an agent that keeps moving is not told of each place. */
   #tellMapping(): SessionEffect[] {
-    if ((this.#hello?.protocol ?? 0) < 3) return [];
+    if (this.#protocol < 3) return [];
     const mapping = this.#mapping();
     const text = JSON.stringify(mapping);
     if (text === this.#mappingTold) return [];
@@ -201,8 +217,7 @@ export class Session {
 
   #liveTime(now: number): SessionEffect[] {
     if (now >= this.#silentAt()) return this.#end('silent');
-    if (this.#congestedAt !== null && now >= this.#congestedAt + this.#settings.limits.stallMs)
-      return this.#end('stalled');
+    if (this.#congestedAt !== null && now >= this.#congestedAt + this.#limits.stallMs) return this.#end('stalled');
     return this.#flush(now);
   }
 
@@ -216,23 +231,19 @@ export class Session {
     return [{ kind: 'end', code, phase }];
   }
 
-  #transcript(hello: Hello): Transcript {
+  #transcript(hello: Hello, { nonce: controllerNonce, exchange }: Handshake): Transcript {
     const { protocol, role, agent, nonce: agentNonce, identityKey, ephemeral: agentEphemeral } = hello;
-    const { nonce: controllerNonce, identity, exchange } = this.#settings;
-    const keys = { identityKey, controllerKey: identity.publicKey };
+    const keys = { identityKey, controllerKey: this.#identity.publicKey };
     const ephemerals = { agentEphemeral, controllerEphemeral: exchange.publicKey };
     return { protocol, role, agent, agentNonce, controllerNonce, ...keys, ...ephemerals };
   }
 
   #liveDeadline(): { at: number; why: string } {
-    const stalled =
-      this.#congestedAt === null ? Number.POSITIVE_INFINITY : this.#congestedAt + this.#settings.limits.stallMs;
-    const first = [
-      { at: this.#silentAt(), why: 'silent' },
-      { at: stalled, why: 'stalled' },
-      this.#delivery?.nextDeadline() ?? { at: Number.POSITIVE_INFINITY, why: 'nothing' },
-    ].toSorted((a, b) => a.at - b.at)[0];
-    return first ?? { at: this.#silentAt(), why: 'silent' };
+    const silent = { at: this.#silentAt(), why: 'silent' };
+    const stalled = { at: (this.#congestedAt ?? Number.POSITIVE_INFINITY) + this.#limits.stallMs, why: 'stalled' };
+    const first = stalled.at < silent.at ? stalled : silent;
+    const delivery = this.#delivery?.nextDeadline() ?? null;
+    return delivery !== null && delivery.at < first.at ? delivery : first;
   }
 
   /** Twice the time after which a gateway counts as gone. An open socket without a heartbeat for that long is dead. */
@@ -245,4 +256,8 @@ function send(message: ControllerMessage): SessionEffect[] {
   return [{ kind: 'send', message }];
 }
 
-type Step = (input: SessionInput, now: number) => SessionEffect[];
+type Step = (session: Session, input: SessionInput, now: number) => SessionEffect[];
+
+type StepsOfSession = {
+  readonly [S in keyof Steps]: (session: Session, ...input: Parameters<Steps[S]>) => SessionEffect[];
+};

@@ -117,6 +117,11 @@ export class TenantRuntimes implements DesiredStates {
     };
   }
 
+  /** Returns the number of gateways and native devices of the tenants in memory. It looks at each of them. */
+  agentCount(): number {
+    return this.#tenants.values().reduce((total, { runtime }) => total + runtime.agentCount(), 0);
+  }
+
   /** Tenants whose state is in memory. */
   loaded(): Iterable<string> {
     return this.#tenants.keys();

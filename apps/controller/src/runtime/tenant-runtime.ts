@@ -111,6 +111,13 @@ export class TenantRuntime {
     return (await this.settled())?.world ?? null;
   }
 
+  /** Returns the number of gateways and native devices; 0 until the tenant is loaded. */
+  agentCount(): number {
+    const world = this.#compiler?.world;
+    if (world === undefined) return 0;
+    return world.gateways.size + world.devices.values().reduce((count, { native }) => count + Number(native), 0);
+  }
+
   /**
    * Returns the state of a gateway or native device. The state of a followed device is kept up to date from then on.
    */

@@ -71,18 +71,30 @@ function sealedChannel(side: Side, shared: Buffer, transcript: Transcript): Seal
     bytes.fill(0);
     return object;
   };
-  const [out, into] = [key(side), key(side === 'agent' ? 'controller' : 'agent')];
-  let sealed = 0;
-  let opened = 0;
-  let broken = false;
-  return {
-    seal: (text) => seal(out, sealed++, text),
-    open: (frame) => {
-      const text = broken ? null : open(into, opened++, frame);
-      broken = text === null;
-      return text;
-    },
-  };
+  return new Sealed(key(side), key(side === 'agent' ? 'controller' : 'agent'));
+}
+
+class Sealed implements SealedChannel {
+  readonly #out: KeyObject;
+  readonly #into: KeyObject;
+  #sealed = 0;
+  #opened = 0;
+  #broken = false;
+
+  constructor(out: KeyObject, into: KeyObject) {
+    this.#out = out;
+    this.#into = into;
+  }
+
+  seal(text: string): Uint8Array {
+    return seal(this.#out, this.#sealed++, text);
+  }
+
+  open(frame: Uint8Array): string | null {
+    const text = this.#broken ? null : open(this.#into, this.#opened++, frame);
+    this.#broken = text === null;
+    return text;
+  }
 }
 
 /** Returns the nonce of a frame. Each key serves one direction of one connection, so its counter never repeats. */
