@@ -35,12 +35,12 @@ export class FleetController {
     return `ws://127.0.0.1:${this.port}`;
   }
 
-  /** Kills it, and starts it again. Stalls are counted from the moment when it is ready. */
-  async crash(): Promise<void> {
+  /** Kills it, and starts it again. Stalls are counted from the moment when it is ready, whose figures are returned. */
+  async crash(): Promise<Usage> {
     await this.#daemon.kill('SIGKILL');
     this.#daemon = this.#spawn();
     await this.#ready();
-    await this.usage();
+    return this.usage();
   }
 
   /** Ends it, so that it writes profiles. */

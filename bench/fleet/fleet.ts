@@ -105,12 +105,12 @@ export class Fleet {
     });
   }
 
-  /** Returns the CPU share of the controller over a while without changes. */
-  async idle(ms: number): Promise<number> {
+  /** Returns the CPU share of the controller over a while without changes, and its resident memory at the end. */
+  async idle(ms: number): Promise<{ readonly share: number; readonly resident: number }> {
     const before = await this.controller.usage();
     await new Promise((resolve) => setTimeout(resolve, ms));
     const after = await this.controller.usage();
-    return (after.cpu - before.cpu) / (ms / 1000);
+    return { share: (after.cpu - before.cpu) / (ms / 1000), resident: after.resident };
   }
 
   /** Waits until all gateways have applied the last enrolments. Deltas of a stream of changes are paced. */
@@ -132,7 +132,7 @@ export class Fleet {
         const now = await this.simulators.report();
         return now.gateway.told >= expected.gateways && now.device.told >= expected.devices && now;
       },
-      { everyMs: 25 },
+      { everyMs: 25, timeoutMs: 60_000 + 30 * (expected.gateways + expected.devices) },
     );
     const after = await this.controller.usage();
     return {

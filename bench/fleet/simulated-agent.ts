@@ -29,7 +29,10 @@ export interface SimulatedAgentSettings {
   readonly url: string;
   /** Loopback address to connect from. */
   readonly localAddress: string;
-  /** Whether it checks every signature and hash. Otherwise it checks that deltas follow one another. */
+  /**
+   * Whether it keeps its items, and checks every signature and hash. Otherwise it checks that deltas follow one another:
+   * the items of 10,000 devices would take gigabytes.
+   */
   readonly strict: boolean;
 }
 
@@ -137,13 +140,13 @@ export class SimulatedAgent {
         break;
       case 'snapshot':
         this.items.clear();
-        for (const item of message.items) this.items.set(item.key, item);
+        this.#keep(message.items);
         this.#adopt(message.signed);
         break;
       case 'delta':
         if (message.from !== this.state?.hash) this.#fault('sent a delta that starts from another state');
         for (const key of message.removes) this.items.delete(key);
-        for (const item of message.upserts) this.items.set(item.key, item);
+        this.#keep(message.upserts);
         this.#adopt(message.signed);
         break;
       case 'lease':
@@ -153,6 +156,10 @@ export class SimulatedAgent {
         if (message.code !== 'busy') this.#fault(`refused: ${message.code}`);
         break;
     }
+  }
+
+  #keep(items: readonly StateItem[]): void {
+    if (this.settings.strict) for (const item of items) this.items.set(item.key, item);
   }
 
   #authenticate(challenge: Challenge): void {
