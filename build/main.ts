@@ -49,6 +49,8 @@ async function buildFolder(folder: string): Promise<void> {
     cpSync(join(node, 'bin/node'), join(made, 'bin/node'));
     cpSync(join(root, 'bin/sally'), join(made, 'bin/sally'));
     cpSync(join(root, 'LICENSE'), join(made, 'LICENSE'));
+    for (const name of ['install', 'openrc', 'systemd'])
+      cpSync(join(root, 'deploy', name), join(made, 'deploy', name), { recursive: true });
     const notices = `${noticesText(libraries)}\nNode.js ${process.versions.node}\n\n${readFileSync(join(node, 'LICENSE'), 'utf8')}`;
     writeFileSync(join(made, 'NOTICES.txt'), notices);
     writeFileSync(

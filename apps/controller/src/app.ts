@@ -1,3 +1,4 @@
+import { releaseFolder } from '@sallyport/program/place';
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 import { type AgentDeps, createAgents } from './agents.ts';
 import type { Beacon } from './beacon/beacon.ts';
@@ -20,6 +21,8 @@ import { type Metrics, measureRequests } from './http/metrics.ts';
 import { OpenSockets, stopGraceMs } from './http/open-sockets.ts';
 import { openApiDocument } from './http/openapi.ts';
 import { type OperationDeps, registerOperations } from './http/operations.ts';
+import type { ReleaseFolder } from './http/packages/archives.ts';
+import { installPackages } from './http/packages/routes.ts';
 import { createServer, type ServerOptions } from './http/server.ts';
 import { proxyTest, sourceAddress } from './http/source-address.ts';
 import { OpenStreams, type StreamLimits, streamLimits } from './http/streams.ts';
@@ -56,6 +59,8 @@ export interface AppDeps<C extends Channel = Channel>
   readonly mail?: MailService | null;
   /** Folder with the built console. Left out: that of this checkout. */
   readonly consoleFolder?: string;
+  /** Where the archives for gateways and devices are. Left out: the place for use. */
+  readonly packages?: Omit<ReleaseFolder, 'version'>;
   /** Left out: the default. */
   readonly writeRate?: WriteRate;
   /** Left out: those that the system's limit of open files gives. */
@@ -214,6 +219,10 @@ function createApi(
   measureRequests(server, deps.metrics);
   installHealth(server, { store: deps.store, stopping: () => stopping });
   installDocs(server, () => openApiDocument(deps.basePath, deps.version));
+  installPackages(server, {
+    release: { ...(deps.packages ?? { folder: releaseFolder, keyFile: null }), version: deps.version },
+    url: () => deps.publicUrl ?? deps.localUrl(),
+  });
   installConsole(server, { folder: deps.consoleFolder ?? consoleFolder, origin });
   register(server);
   return {

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseAddress } from '@sallyport/ip';
+import { releaseFolder } from '@sallyport/program/place';
 import { z } from 'zod';
 import type { BeaconSettings } from './beacon/beacon.ts';
 import type { QuotaLimits } from './budgets/quotas.ts';
@@ -138,6 +139,16 @@ export const settings: readonly Setting[] = [
     fallback: 'none',
     meaning: 'sender of mails, for example `Example VPN <vpn@example.com>`; needed with `SALLYPORT_SMTP_URL`',
   },
+  {
+    name: 'SALLYPORT_INSTALL_DIR',
+    fallback: '`build/out` of a clone, `share` of a package',
+    meaning: 'folder of the signed archives that `/install` serves to gateways and devices',
+  },
+  {
+    name: 'SALLYPORT_RELEASE_KEY_FILE',
+    fallback: '`release-key.pem` in that folder',
+    meaning: 'public key of the releases in PEM, which `/install` pins on each host',
+  },
   { name: 'SALLYPORT_TLS_CERT_FILE', fallback: 'none', meaning: 'TLS in the process: certificate chain in PEM' },
   { name: 'SALLYPORT_TLS_KEY_FILE', fallback: 'none', meaning: 'TLS in the process: private key in PEM' },
   {
@@ -169,6 +180,8 @@ export interface Config {
   readonly countryDatabaseFile: string | null;
   /** Null: the controller sends no mail. */
   readonly mail: MailSettings | null;
+  /** Where the archives for gateways and devices are. */
+  readonly packages: { readonly folder: string; readonly keyFile: string | null };
   readonly tls: Tls | null;
   readonly logLevel: string;
 }
@@ -299,6 +312,8 @@ const shape = z.object({
   SALLYPORT_NEW_EPOCH: z.enum(['true', 'false'], 'must be true or false').default('false'),
   SALLYPORT_SMTP_URL: smtpUrl.optional(),
   SALLYPORT_MAIL_FROM: mailFrom.optional(),
+  SALLYPORT_INSTALL_DIR: z.string().optional(),
+  SALLYPORT_RELEASE_KEY_FILE: z.string().optional(),
   SALLYPORT_TLS_CERT_FILE: z.string().optional(),
   SALLYPORT_TLS_KEY_FILE: z.string().optional(),
   SALLYPORT_LOG_LEVEL: z
@@ -335,8 +350,17 @@ function configOf(values: z.output<typeof shape>): Config {
     countryDatabaseFile: values.SALLYPORT_COUNTRY_DATABASE_FILE ?? null,
     newEpoch: values.SALLYPORT_NEW_EPOCH === 'true',
     mail: mailOf(values.SALLYPORT_SMTP_URL, values.SALLYPORT_MAIL_FROM),
+    packages: packagesOf(values),
     tls: readTls(values.SALLYPORT_TLS_CERT_FILE, values.SALLYPORT_TLS_KEY_FILE, Date.now()),
     logLevel: values.SALLYPORT_LOG_LEVEL,
+  };
+}
+
+function packagesOf(values: z.output<typeof shape>): Config['packages'] {
+  const { SALLYPORT_INSTALL_DIR: folder, SALLYPORT_RELEASE_KEY_FILE: key } = values;
+  return {
+    folder: folder === undefined ? releaseFolder : resolve(folder),
+    keyFile: key === undefined ? null : resolve(key),
   };
 }
 

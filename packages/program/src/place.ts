@@ -39,13 +39,17 @@ export function programArguments(name: ProgramName): [string, ...string[]] {
 }
 
 /** Folder with files that a program reads or serves. */
-export type AssetFolder = 'console' | 'migrations' | 'api-viewer';
+export type AssetFolder = 'console' | 'migrations' | 'api-viewer' | 'deploy';
 
 /** Returns the path of a folder of files. It may not exist: a checkout has no console before it is built. */
 export function assetFolder(name: AssetFolder): string {
+  if (name === 'deploy') return join(root, 'deploy');
   if (bundled) return join(root, 'assets', name);
   if (name === 'console') return join(root, 'apps/console/dist/app');
   if (name === 'migrations') return join(root, 'apps/controller/src/db/migrations');
   const controller = createRequire(join(root, 'apps/controller/package.json'));
   return join(dirname(controller.resolve('@fastify/swagger-ui')), 'static');
 }
+
+/** Folder where a controller looks for the archives that it gives to other hosts. It may not exist. */
+export const releaseFolder: string = join(root, bundled ? 'share' : 'build/out');
