@@ -244,16 +244,22 @@ with_curl() {
 
 with_wget() { wget -q -T 60 ${ca_file:+--ca-certificate="$ca_file"} -O "$2" "$1"; }
 
+# The keys that this host trusts already win over those of the script.
 check_signature() {
   printf '%s\n' "$release_key" >"$work/release-key.pem"
-  if [ -e "$etc/release-key.pem" ] && ! cmp -s "$etc/release-key.pem" "$work/release-key.pem"; then
-    fail "the release key of $controller differs from the one in $etc/release-key.pem, which this host trusts. If you changed it, remove that file and try again"
-  fi
-  openssl pkeyutl -verify -pubin -inkey "$work/release-key.pem" -rawin -in "$work/SHA256SUMS" \
-    -sigfile "$work/SHA256SUMS.sig" >"$work/openssl.log" 2>&1 && return
+  trusted=$work/release-key.pem
+  if [ -e "$etc/release-key.pem" ]; then trusted=$etc/release-key.pem; fi
+  awk -v start="$work/key-" '/BEGIN PUBLIC KEY/ { n++ } n { print >(start n) }' "$trusted"
+  for key in "$work"/key-*; do
+    openssl pkeyutl -verify -pubin -inkey "$key" -rawin -in "$work/SHA256SUMS" -sigfile "$work/SHA256SUMS.sig" \
+      >"$work/openssl.log" 2>&1 && return
+  done
   case $(openssl version) in
     'OpenSSL 0.'* | 'OpenSSL 1.'* | LibreSSL*) fail "the signature cannot be checked: OpenSSL 3 is needed, this is $(openssl version)" ;;
   esac
+  if [ "$trusted" = "$etc/release-key.pem" ]; then
+    fail "the release is not signed by a key in $trusted, which this host trusts: nothing was changed. If the release key was replaced, remove that file and try again"
+  fi
   fail 'the signature of the release is wrong: nothing was changed'
 }
 
@@ -304,7 +310,12 @@ point() {
 
 write_settings() {
   [ -d "$etc" ] || (umask 077 && mkdir -p "$etc")
-  put release-key.pem 644 <"$work/release-key.pem"
+  # A signed release may bring a new key. The key of the script counts for the first installation only.
+  if [ -e "$home/versions/$version/release-key.pem" ]; then
+    put release-key.pem 644 <"$home/versions/$version/release-key.pem"
+  else
+    put release-key.pem 644 <"$trusted"
+  fi
   if [ -n "$ca_file" ]; then put ca.pem 644 <"$ca_file"; fi
   if [ "$role" = gateway ]; then
     {

@@ -1,17 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { assetFolder } from '@sallyport/program/place';
+import { releaseKeyFile, signatureFile, sumsFile } from '@sallyport/release';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { isLoopback } from '../../host-address.ts';
-import {
-  type Archive,
-  NoRelease,
-  openArchive,
-  type Release,
-  type ReleaseFolder,
-  readRelease,
-  releaseFiles,
-} from './archives.ts';
+import { type Archive, NoRelease, openArchive, type Release, type ReleaseFolder, readRelease } from './archives.ts';
 import { type DownloadLimits, Downloads, downloadLimits, partOf } from './downloads.ts';
 import { type Page, sendPage } from './pages.ts';
 import { fillScript, type Role } from './script.ts';
@@ -51,9 +44,9 @@ export function installPackages(app: FastifyInstance, deps: PackageDeps): void {
   serve('/install/:file', (release, request, reply) => {
     const { file } = request.params as { file: string };
     const small = {
-      [releaseFiles.sums]: release.sums,
-      [releaseFiles.signature]: release.signature,
-      [releaseFiles.key]: `${release.key}\n`,
+      [sumsFile]: release.sums,
+      [signatureFile]: release.signature,
+      [releaseKeyFile]: `${release.key}\n`,
     }[file];
     if (small !== undefined) return reply.type('application/octet-stream').send(small);
     const archive = release.archives.find(({ name }) => name === file);
