@@ -168,7 +168,9 @@ package_of() {
   esac
 }
 
-is_wget_enough() { has wget && { [ -z "$ca_file" ] || wget --version 2>/dev/null | grep -q GNU; }; }
+is_wget_enough() { has wget && { [ -z "$ca_file" ] || is_gnu_wget; }; }
+
+is_gnu_wget() { wget --version 2>/dev/null | grep -q GNU; }
 
 node_is_new() {
   major=$(node --version 2>/dev/null | sed 's/^v\([0-9]*\).*/\1/')
@@ -242,7 +244,14 @@ with_curl() {
   return 1
 }
 
-with_wget() { wget -q -T 60 ${ca_file:+--ca-certificate="$ca_file"} -O "$2" "$1"; }
+# That of BusyBox has neither, and some builds of it crash with -T.
+with_wget() {
+  if is_gnu_wget; then
+    wget -q -T 60 --tries=3 ${ca_file:+--ca-certificate="$ca_file"} -O "$2" "$1"
+  else
+    wget -q -O "$2" "$1"
+  fi
+}
 
 # The keys that this host trusts already win over those of the script.
 check_signature() {

@@ -8,7 +8,7 @@ const root = fileURLToPath(new URL('../../', import.meta.url));
 
 /** Contents of a clone, without built, installed and stored files. */
 const manifests = ['package.json', 'package-lock.json', '.npmrc', 'tsconfig.base.json'];
-const parts = ['apps', 'bin', 'packages', 'scripts', ...manifests, 'README.md'];
+const parts = ['apps', 'bin', 'deploy', 'packages', 'scripts', ...manifests, 'README.md'];
 const left = /\/(node_modules|dist|\.cache)$|\.tsbuildinfo$/;
 
 /** Creates a folder that is removed with the test. */

@@ -1,5 +1,6 @@
+import type { KeyObject } from 'node:crypto';
 import { type FileHandle, open } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import {
   maxSumsBytes,
   parseArchiveName,
@@ -26,7 +27,7 @@ export interface Release {
   readonly sums: Buffer;
   /** 64 bytes of Ed25519. */
   readonly signature: Buffer;
-  /** Public keys in PEM, or one line each. */
+  /** Public keys in PEM, each with a line end. */
   readonly key: string;
 }
 
@@ -39,7 +40,7 @@ export interface ReleaseFolder {
   readonly version: string;
 }
 
-/** Why there is nothing to install, for the operator. */
+/** Why there is nothing to install. The message is public, so it names no folder. */
 export class NoRelease extends Error {}
 
 /**
@@ -48,25 +49,26 @@ export class NoRelease extends Error {}
  * it at any moment.
  */
 export async function readRelease({ folder, keyFile, version }: ReleaseFolder): Promise<Release> {
-  const file = keyFile ?? join(folder, releaseKeyFile);
   const sums = await read(join(folder, sumsFile), 'There are no archives');
   const signature = await read(join(folder, signatureFile), 'The archives are not signed');
-  const key = await read(file, 'There is no public release key');
-  const archives = await present(folder, version, listed(sums, signature, key.toString('utf8'), file));
-  if (archives.length === 0) throw new NoRelease(`${folder} has no archive of version ${version}.`);
-  return { archives, sums, signature, key: key.toString('utf8').trim() };
+  const key = await read(keyFile ?? join(folder, releaseKeyFile), 'There is no public release key');
+  const { keys, sumOf } = checked(sums, signature, key.toString('utf8'));
+  const archives = await present(folder, version, sumOf);
+  if (archives.length === 0) throw new NoRelease(`There is no archive of version ${version}.`);
+  return { archives, sums, signature, key: keys.map(pemOf).join('') };
 }
 
-/** Reads the signed sums by file name. */
-function listed(sums: Buffer, signature: Buffer, key: string, file: string): ReadonlyMap<string, string> {
+function checked(sums: Buffer, signature: Buffer, key: string) {
   try {
-    return readSignedSums(sums, signature, parseReleaseKeys(key));
+    const keys = parseReleaseKeys(key);
+    return { keys, sumOf: readSignedSums(sums, signature, keys) };
   } catch (error) {
-    if (error instanceof ReleaseError) throw new NoRelease(`${sentence(error.message)} The key is in ${file}.`);
+    if (error instanceof ReleaseError) throw new NoRelease(sentence(error.message));
     throw error;
   }
 }
 
+const pemOf = (key: KeyObject): string => key.export({ type: 'spki', format: 'pem' }).toString();
 const sentence = (text: string): string => `${text.slice(0, 1).toUpperCase()}${text.slice(1)}.`;
 
 /** Opens an archive that a release names; null when it is gone or was replaced. */
@@ -107,10 +109,10 @@ async function openFile(path: string): Promise<FileHandle | null> {
 /** Reads a small file. Throws `NoRelease` with a reason when there is no such file, or it is too large. */
 async function read(path: string, absent: string): Promise<Buffer> {
   const file = await openFile(path);
-  if (file === null) throw new NoRelease(`${absent}: ${path} cannot be read.`);
+  if (file === null) throw new NoRelease(`${absent}: ${basename(path)} cannot be read.`);
   try {
     const stats = await file.stat();
-    if (!stats.isFile() || stats.size > maxSumsBytes) throw new NoRelease(`${path} is no file of a release.`);
+    if (!stats.isFile() || stats.size > maxSumsBytes) throw new NoRelease(`${basename(path)} is no file of a release.`);
     const { buffer, bytesRead } = await file.read(Buffer.alloc(maxSumsBytes), 0, maxSumsBytes, 0);
     return buffer.subarray(0, bytesRead);
   } finally {

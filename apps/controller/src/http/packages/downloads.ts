@@ -1,6 +1,6 @@
-import type { FileHandle } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
-import { setTimeout as delay } from 'node:timers';
+import { notFound } from '../../errors.ts';
+import { type Archive, openArchive } from './archives.ts';
 
 /** Part of a file that a request asks for. `end` is the last byte. */
 export interface Part {
@@ -43,14 +43,26 @@ export class Downloads {
     this.#limits = limits;
   }
 
-  /** Returns a stream of a part of the file, which it closes; null when a limit is reached: the file stays open. */
-  begin(source: string, file: FileHandle, part: Part): Readable | null {
+  /** Returns a stream of a part of an archive; null when a limit is reached. Throws when the archive is gone. */
+  async begin(source: string, folder: string, archive: Archive, part: Part): Promise<Readable | null> {
     const ofSource = this.#bySource.get(source) ?? 0;
     if (this.#total >= this.#limits.total || ofSource >= this.#limits.perSource) return null;
     this.#total++;
     this.#bySource.set(source, ofSource + 1);
+    try {
+      return await this.#open(source, folder, archive, part);
+    } catch (error) {
+      this.#end(source);
+      throw error;
+    }
+  }
+
+  async #open(source: string, folder: string, archive: Archive, part: Part): Promise<Readable> {
+    const file = await openArchive(folder, archive);
+    if (file === null) throw notFound();
     const stream = file.createReadStream({ ...part, autoClose: true });
-    const timer = delay(() => stream.destroy(new Error('the download took too long')), this.#limits.longestMs).unref();
+    const tooLong = () => stream.destroy(new Error('the download took too long'));
+    const timer = setTimeout(tooLong, this.#limits.longestMs).unref();
     stream.once('close', () => {
       clearTimeout(timer);
       this.#end(source);

@@ -1,10 +1,11 @@
-import { readFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { assetFolder } from '@sallyport/program/place';
 import { releaseKeyFile, signatureFile, sumsFile } from '@sallyport/release';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { notFound } from '../../errors.ts';
 import { isLoopback } from '../../host-address.ts';
-import { type Archive, NoRelease, openArchive, type Release, type ReleaseFolder, readRelease } from './archives.ts';
+import { type Archive, NoRelease, type Release, type ReleaseFolder, readRelease } from './archives.ts';
 import { type DownloadLimits, Downloads, downloadLimits, partOf } from './downloads.ts';
 import { type Page, sendPage } from './pages.ts';
 import { fillScript, type Role } from './script.ts';
@@ -25,32 +26,36 @@ export interface PackageDeps {
  */
 export function installPackages(app: FastifyInstance, deps: PackageDeps): void {
   const downloads = new Downloads(deps.limits ?? downloadLimits);
-  const template = readFileSync(join(assetFolder('deploy'), 'install/install.sh'), 'utf8');
   const serve = (path: string, send: (release: Release, request: FastifyRequest, reply: FastifyReply) => unknown) =>
-    app.get(path, async (request, reply) => {
-      if (!isSafe(request)) return sendPage(request, reply, 403, plainHttp(deps.url()));
-      const release = await readRelease(deps.release).catch(noRelease);
-      if (release instanceof NoRelease) return sendPage(request, reply, 404, notBuilt(release.message));
-      return send(release, request, reply);
+    app.route({
+      method: ['GET', 'HEAD'],
+      url: path,
+      handler: async (request, reply) => {
+        if (!isSafe(request)) return sendPage(request, reply, 403, plainHttp(deps.url()));
+        const release = await readRelease(deps.release).catch(noRelease);
+        if (release instanceof NoRelease) return sendPage(request, reply, 404, notBuilt(release.message));
+        return send(release, request, reply);
+      },
     });
   serve('/install', (release, request, reply) => sendPage(request, reply, 200, overview(deps, release)));
   for (const role of ['gateway', 'client'] as const)
-    serve(`/install/${role}`, (release, _request, reply) => {
+    serve(`/install/${role}`, async (release, _request, reply) => {
+      const template = await readFile(join(assetFolder('deploy'), 'install/install.sh'), 'utf8');
       const { version } = deps.release;
       return reply
         .type('text/plain; charset=utf-8')
-        .send(fillScript(template, { role, url: deps.url(), version, key: release.key }));
+        .send(fillScript(template, { role, url: deps.url(), version, key: release.key.trim() }));
     });
   serve('/install/:file', (release, request, reply) => {
     const { file } = request.params as { file: string };
-    const small = {
-      [sumsFile]: release.sums,
-      [signatureFile]: release.signature,
-      [releaseKeyFile]: `${release.key}\n`,
-    }[file];
+    const small = new Map<string, Buffer | string>([
+      [sumsFile, release.sums],
+      [signatureFile, release.signature],
+      [releaseKeyFile, release.key],
+    ]).get(file);
     if (small !== undefined) return reply.type('application/octet-stream').send(small);
     const archive = release.archives.find(({ name }) => name === file);
-    if (archive === undefined) return reply.callNotFound();
+    if (archive === undefined) throw notFound();
     return sendArchive(downloads, deps.release.folder, archive, request, reply);
   });
 }
@@ -75,22 +80,21 @@ async function sendArchive(
   reply: FastifyReply,
 ): Promise<FastifyReply> {
   const etag = `"${archive.sha256}"`;
-  reply.header('etag', etag).header('accept-ranges', 'bytes').header('cache-control', 'no-cache');
-  if (request.headers['if-none-match'] === etag) return reply.code(304).send();
+  const caching = { etag, 'accept-ranges': 'bytes', 'cache-control': 'no-cache' };
+  if (request.headers['if-none-match'] === etag) return reply.headers(caching).code(304).send();
   const condition = request.headers['if-range'];
   const part = condition === undefined || condition === etag ? partOf(request.headers.range, archive.bytes) : null;
   if (part === 'unsatisfiable') return reply.code(416).header('content-range', `bytes */${archive.bytes}`).send();
   const { start, end } = part ?? { start: 0, end: archive.bytes - 1 };
-  reply.type('application/x-xz').header('content-length', end - start + 1);
+  const stream =
+    request.method === 'HEAD' ? undefined : await downloads.begin(request.ip, folder, archive, { start, end });
+  if (stream === null) return reply.header('retry-after', '30').type('text/plain; charset=utf-8').code(503).send(busy);
+  reply
+    .headers(caching)
+    .type('application/x-xz')
+    .header('content-length', end - start + 1);
   if (part !== null) reply.code(206).header('content-range', `bytes ${start}-${end}/${archive.bytes}`);
-  if (request.method === 'HEAD') return reply.send();
-  const file = await openArchive(folder, archive);
-  if (file === null) return reply.removeHeader('content-length').callNotFound() as unknown as FastifyReply;
-  const stream = downloads.begin(request.ip, file, { start, end });
-  if (stream !== null) return reply.send(stream);
-  await file.close();
-  for (const name of ['content-length', 'content-range', 'etag']) reply.removeHeader(name);
-  return reply.header('retry-after', '30').type('text/plain; charset=utf-8').code(503).send(busy);
+  return reply.send(stream);
 }
 
 const busy = 'Too many downloads are under way. Try again in 30 seconds.\n';
@@ -126,7 +130,7 @@ const overview = ({ url, release: { version } }: PackageDeps, release: Release):
     { type: installLine(url(), 'client') },
     'To read a script first, leave out everything from the bar on. To see only what it would do, add: -s -- --dry-run',
     `Archives: ${release.archives.map(({ name }) => name).join(', ')}. The public release key:`,
-    ...release.key.split('\n').map((type) => ({ type })),
+    { type: release.key.trim() },
   ],
 });
 
