@@ -102,6 +102,7 @@ async function createGateway(page: Page): Promise<{ line: string; token: string 
   await dialog.getByLabel('Endpoint').fill('203.0.113.10');
   await dialog.getByRole('button', { name: 'Create gateway' }).click();
   await page.getByRole('heading', { level: 1, name: 'office' }).waitFor();
+  await page.getByRole('button', { name: 'From a checkout', exact: true }).click();
   await page.getByRole('button', { name: 'Show token' }).click();
   return {
     line: await page.locator('.codeblock').innerText(),

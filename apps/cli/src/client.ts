@@ -26,6 +26,8 @@ export interface Connection {
   readonly insecure?: boolean;
   /** Certificate authorities to trust in addition to those of the system, as PEM. */
   readonly ca?: string;
+  /** File that `ca` came from. */
+  readonly caFile?: string;
   /** Timeout of an answer in milliseconds; the default is 30 seconds. */
   readonly answerMs?: number;
   /** Maps the JSON pointer of a wrong field to the option that set it; by default the pointer itself is shown. */

@@ -43,6 +43,22 @@ test('creating a gateway prints the public address of the controller', async (t)
   }
 });
 
+test('a controller with archives is told as one line that asks for the secret', async (t) => {
+  const api = await startApi(t);
+  const installUrl = 'https://vpn.example.com/install';
+  api.replies.set('getTenant', () => ({ body: { ...fixtures.answers.getTenant, installUrl } }));
+  api.replies.set('createGateway', () => ({ body: { ...fixtures.answers.createGateway, status: 'PENDING' as const } }));
+  const gateway = await sally(api, ['gateways', 'create', 'x']);
+  assert.match(gateway.err, /^ {2}curl -fsSL https:\/\/vpn\.example\.com\/install\/gateway \| sudo sh$/m);
+  assert.doesNotMatch(gateway.err, /gateway run/);
+  const device = await sally(api, ['enrolment-keys', 'create']);
+  assert.match(device.err, /^ {2}curl -fsSL https:\/\/vpn\.example\.com\/install\/client \| sudo sh$/m);
+  for (const { err } of [gateway, device]) assert.doesNotMatch(err, /token-of|sp[0-9]\.|key-of/);
+  api.replies.set('rekeyGateway', () => ({ body: { ...fixtures.answers.rekeyGateway, status: 'OFFLINE' as const } }));
+  // Its host has keys already, so the script would not ask for the new token.
+  assert.match((await sally(api, ['gateways', 'rekey', 'berlin'])).err, / --token-file /);
+});
+
 test('a resource with only names is shown as unreachable', async (t) => {
   const api = await startApi(t);
   const names = {

@@ -22,6 +22,7 @@ import { OpenSockets, stopGraceMs } from './http/open-sockets.ts';
 import { openApiDocument } from './http/openapi.ts';
 import { type OperationDeps, registerOperations } from './http/operations.ts';
 import type { ReleaseFolder } from './http/packages/archives.ts';
+import { installOffer } from './http/packages/offer.ts';
 import { installPackages } from './http/packages/routes.ts';
 import { createServer, type ServerOptions } from './http/server.ts';
 import { proxyTest, sourceAddress } from './http/source-address.ts';
@@ -114,6 +115,7 @@ export function createApp<C extends Channel>(deps: AppDeps<C>): App<C> {
     states: runtimes,
     worlds: runtimes,
     publicUrl: deps.publicUrl ?? null,
+    installOffer: installOffer(releaseOf(deps), signInUrl),
     keyLastUsed: (id) => authenticator.lastUsed(id),
     explained: metrics.explained,
   });
@@ -205,6 +207,11 @@ function operationDeps(
   };
 }
 
+const releaseOf = ({ packages, version }: Pick<AppDeps, 'packages' | 'version'>): ReleaseFolder => ({
+  ...(packages ?? { folder: releaseFolder, keyFile: null }),
+  version,
+});
+
 /** The HTTP server: its guards, figures, health and documents, and what `register` adds. */
 function createApi(
   deps: AppDeps,
@@ -219,10 +226,7 @@ function createApi(
   measureRequests(server, deps.metrics);
   installHealth(server, { store: deps.store, stopping: () => stopping });
   installDocs(server, () => openApiDocument(deps.basePath, deps.version));
-  installPackages(server, {
-    release: { ...(deps.packages ?? { folder: releaseFolder, keyFile: null }), version: deps.version },
-    url: () => deps.publicUrl ?? deps.localUrl(),
-  });
+  installPackages(server, { release: releaseOf(deps), url: () => deps.publicUrl ?? deps.localUrl() });
   installConsole(server, { folder: deps.consoleFolder ?? consoleFolder, origin });
   register(server);
   return {

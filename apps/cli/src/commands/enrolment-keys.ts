@@ -7,6 +7,7 @@ import type { Session, WriteFlags } from '../session.ts';
 import type { Column } from '../table.ts';
 import { clean, moment, shellWord } from '../text.ts';
 import { controllerUrl } from './controller-url.ts';
+import { installLine } from './install-line.ts';
 import { expiry } from './keys.ts';
 import { given, writes } from './options.ts';
 
@@ -84,11 +85,15 @@ async function showCreated(session: Session, answer: Answer<EnrolmentKey>): Prom
   );
   if (session.json) return;
   const url = await controllerUrl(session);
+  const line = await installLine(session, 'client');
   session.note(
     [
       '',
       'The key is shown only now, and works for one device. Copy it to the device in a file, and run there:',
       `  sally up --controller ${shellWord(url)} --enrolment-key-file FILE`,
+      ...(line === null
+        ? []
+        : ['Without Sallyport on the device, this line installs it and asks for the key:', `  ${line}`]),
     ].join('\n'),
   );
 }

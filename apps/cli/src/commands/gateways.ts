@@ -11,6 +11,7 @@ import { clean, shellWord } from '../text.ts';
 import { whileWaiting } from '../waiting.ts';
 import { controllerUrl } from './controller-url.ts';
 import { type Gateway, gatewayColumns, showGateway } from './gateway-view.ts';
+import { installLine } from './install-line.ts';
 import { addLabelCommand, labelled } from './labels.ts';
 import { choice, clearable, filterOption, given, labelOption, labelsOf, mtuOption, onOff, writes } from './options.ts';
 
@@ -260,6 +261,12 @@ async function sayHowToRun(session: Session, gateway: Gateway): Promise<void> {
   if (session.json) return;
   const url = await controllerUrl(session);
   const file = `${gateway.name.replace(/[^A-Za-z0-9_-]+/g, '-').replace(/^-+/, '') || 'gateway'}.token`;
+  // The host of a gateway that had a token before keeps its keys, so the script would not ask for the new one.
+  const line = gateway.status === 'PENDING' ? await installLine(session, 'gateway') : null;
+  if (line !== null) {
+    const steps = ['', 'Next, on its host. This line installs it, and asks for its token:', `  ${line}`];
+    return session.note([...steps, 'To see the token:', `  sally gateways token ${gateway.id}`].join('\n'));
+  }
   session.note(
     [
       '',

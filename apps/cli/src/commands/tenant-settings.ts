@@ -93,6 +93,7 @@ function showSettings(session: Session, answer: Answer<Tenant>): void {
       ['MTU', `${tenant.mtu} bytes${tenant.mtu < 1280 ? ': tunnels carry no IPv6' : ''}`],
       ['Audit retention', tenant.auditRetentionDays === null ? 'forever' : `${tenant.auditRetentionDays} days`],
       ['Public URL', tenant.publicUrl ?? 'not set (SALLYPORT_PUBLIC_URL of the controller)'],
+      ['Install from', tenant.installUrl ?? 'unavailable: the controller has no signed archives, or no HTTPS'],
       [
         'Countries',
         tenant.countries ? 'known' : 'unavailable: country conditions fail until the operator configures a database',

@@ -104,10 +104,18 @@ function NewKey({ onClose }: { onClose: () => void }) {
 }
 
 function Made({ made, onClose }: { made: EnrolmentKey; onClose: () => void }) {
-  const line = `sudo bin/sally up --controller ${location.origin} --enrolment-key-file -`;
+  const { data: tenant } = useRead<'getTenant'>('tenant', '/tenants/settings');
+  const installUrl = tenant?.installUrl;
+  const line =
+    installUrl === undefined
+      ? `sudo bin/sally up --controller ${location.origin} --enrolment-key-file -`
+      : `curl -fsSL ${installUrl}/client | sudo sh`;
   return (
     <>
-      <p>Run this on the device, in a checkout of Sallyport. Then paste the key there and press Enter.</p>
+      <p>
+        Run this on the device{installUrl === undefined && ', in a checkout of Sallyport'}. Then paste the key there and
+        press Enter.
+      </p>
       <code className="codeblock">{line}</code>
       <span>
         <Copy text={line} label="Copy line" />

@@ -7,6 +7,7 @@ import type { Store } from '../db/store.ts';
 import type { EgressSettings } from '../egress/targets.ts';
 import { createBatch } from '../http/batch.ts';
 import type { Handlers } from '../http/handlers.ts';
+import type { InstallOffer } from '../http/packages/offer.ts';
 import type { ObjectQueries } from '../objects/queries.ts';
 import type { SignInDeps } from '../objects/sign-in/deps.ts';
 import type { TenantRuntimes } from '../runtime/runtimes.ts';
@@ -29,6 +30,8 @@ export interface FeatureParts extends ObjectQueries, SignInDeps {
   readonly countries: Pick<Countries, 'known'>;
   /** Address at which others reach the controller; null: not known. */
   readonly publicUrl: string | null;
+  /** Whether other hosts can install from this controller. */
+  readonly installOffer: InstallOffer;
   /** WireGuard keys of the controller itself, base64. */
   readonly reservedKeys: ReadonlySet<string>;
   /** Last use of an API key, epoch milliseconds. */

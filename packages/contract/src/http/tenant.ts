@@ -66,6 +66,12 @@ export const Tenant = z
       .string()
       .optional()
       .describe('URL of the controller for agents and people; left out if the operator has set none'),
+    installUrl: z
+      .string()
+      .optional()
+      .describe(
+        'Where hosts install from: `curl -fsSL URL/gateway | sudo sh`, or `/client`; left out if the controller has no signed archives, or no HTTPS',
+      ),
     countries: z
       .boolean()
       .describe('Whether the controller has a country database; without one, country conditions fail'),
@@ -74,4 +80,4 @@ export const Tenant = z
 export type Tenant = z.infer<typeof Tenant>;
 
 /** Fields of the tenant that a request may repeat and that are ignored. */
-export const tenantReadOnly = ['id', 'createdAt', 'revision', 'publicUrl', 'countries'] as const;
+export const tenantReadOnly = ['id', 'createdAt', 'revision', 'publicUrl', 'installUrl', 'countries'] as const;

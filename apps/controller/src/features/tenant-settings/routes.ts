@@ -2,6 +2,7 @@ import type { Countries } from '../../countries.ts';
 import { scoped } from '../../db/scoped.ts';
 import type { Store } from '../../db/store.ts';
 import { type Handlers, requireVersion } from '../../http/handlers.ts';
+import type { InstallOffer } from '../../http/packages/offer.ts';
 import { changeSettings, tenantRow, tenantView } from './settings.ts';
 
 /** What the operations on the tenant's settings need. */
@@ -11,6 +12,7 @@ export interface TenantSettingsDeps {
   readonly countries: Pick<Countries, 'known'>;
   /** Address that others reach the controller at; null: not known. */
   readonly publicUrl: string | null;
+  readonly installOffer: InstallOffer;
 }
 
 /** The settings of the tenant itself. */
@@ -20,11 +22,13 @@ function tenantSettingsRoutes({
   store,
   countries,
   publicUrl,
+  installOffer,
 }: TenantSettingsDeps): Handlers<'getTenant' | 'updateTenant'> {
-  const about = () => ({ countries: countries.known, publicUrl });
+  const about = () => ({ countries: countries.known, publicUrl, installUrl: installOffer.url });
   return {
     getTenant: {
       read: async ({ tenant }) => {
+        await installOffer.look();
         const row = await tenantRow(scoped(store.db, tenant));
         return { body: tenantView(row, about()), version: row.version };
       },

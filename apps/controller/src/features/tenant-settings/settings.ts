@@ -42,10 +42,11 @@ export async function changeSettings(tx: Tx, row: TenantRow, wanted: RequestBody
 export interface About {
   readonly countries: boolean;
   readonly publicUrl: string | null;
+  readonly installUrl: string | null;
 }
 
 /** Returns the settings of a tenant in the form of answers. */
-export const tenantView = (row: TenantRow, { countries, publicUrl }: About): Tenant => ({
+export const tenantView = (row: TenantRow, { countries, publicUrl, installUrl }: About): Tenant => ({
   id: row.id,
   createdAt: new Date(row.created_at).toISOString(),
   name: row.name,
@@ -57,6 +58,7 @@ export const tenantView = (row: TenantRow, { countries, publicUrl }: About): Ten
   auditRetentionDays: row.audit_retention_days,
   revision: row.revision,
   ...(publicUrl === null ? {} : { publicUrl }),
+  ...(installUrl === null ? {} : { installUrl }),
   countries,
 });
 

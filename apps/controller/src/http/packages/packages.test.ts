@@ -17,12 +17,17 @@ async function served(t: TestContext, overrides: Partial<AppDeps> = {}) {
   const folder = mkdtempSync(join(tmpdir(), 'sallyport-packages-'));
   t.after(() => rmSync(folder, { recursive: true, force: true }));
   const made = await makeRelease(folder, { version, processor: 'amd64', files: { 'bin/sally': 'x'.repeat(5_000) } });
-  const { app } = await openTestApp(t, { version, publicUrl: url, packages: { folder, keyFile: null }, ...overrides });
+  const { app, request } = await openTestApp(t, {
+    version,
+    publicUrl: url,
+    packages: { folder, keyFile: null },
+    ...overrides,
+  });
   const get = (path: string, headers: Record<string, string> = {}, method: 'GET' | 'HEAD' = 'GET') =>
     app.server.inject({ method, url: path, headers, remoteAddress: '127.0.0.1' });
   const name = `sallyport-${version}-linux-amd64.tar.xz`;
   const listed = { name, bytes: statSync(made.archive).size, sha256: '' };
-  return { ...made, app, get, listed, archiveUrl: `/install/sallyport-${version}-linux-amd64.tar.xz` };
+  return { ...made, app, request, get, listed, archiveUrl: `/install/sallyport-${version}-linux-amd64.tar.xz` };
 }
 
 test('a signed release is served with scripts that pin its key', async (t) => {
@@ -129,6 +134,20 @@ test('a download that takes too long is cut, and its place is free again', async
   const next = await downloads.begin('a', folder, listed, { start: 0, end: 9 });
   assert.ok(next !== null);
   next.on('error', () => undefined).destroy();
+});
+
+test('the settings of the tenant say where hosts install from, while there is a release and HTTPS', async (t) => {
+  const { request, folder } = await served(t);
+  const told = async () => (await request('GET', '/tenants/settings')).json.installUrl;
+  assert.equal(await told(), `${url}/install`);
+  const body = { name: 'Acme', installUrl: 'https://evil.example.com/install' };
+  assert.equal((await request('PATCH', '/tenants/settings', { body })).json.installUrl, `${url}/install`);
+  const plain = await openTestApp(t, {
+    ...{ version, publicUrl: 'http://controller.example.com', packages: { folder, keyFile: null } },
+  });
+  assert.equal((await plain.request('GET', '/tenants/settings')).json.installUrl, undefined);
+  const without = await openTestApp(t, { version: '9.9.9', publicUrl: url, packages: { folder, keyFile: null } });
+  assert.equal((await without.request('GET', '/tenants/settings')).json.installUrl, undefined);
 });
 
 test('plain HTTP is refused beyond this machine, with a text that says what to do', async (t) => {
