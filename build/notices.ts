@@ -1,6 +1,8 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { root, version } from '@sallyport/program/place';
+import type { NodeProgram } from './node-program.ts';
+import type { WireGuardGo } from './wireguard-go.ts';
 
 /** A library whose code is in a package. */
 export interface Library {
@@ -40,19 +42,31 @@ function licenceText(folder: string): string | null {
     : readFileSync(join(root, folder, file), 'utf8');
 }
 
-/** Returns the licences of all libraries as one text. */
-export function noticesText(libraries: readonly Library[]): string {
+const line = `\n\n${'-'.repeat(80)}\n\n`;
+
+/** Returns the licences of everything in a package as one text. `tunnel`: null when wireguard-go is left out. */
+export function noticesText(libraries: readonly Library[], node: NodeProgram, tunnel: WireGuardGo | null): string {
   const parts = libraries.map(({ name, version, licence, text }) =>
     `${name} ${version} (${licence})\n\n${text ?? ''}`.trim(),
   );
-  return `Sallyport contains these libraries.\n\n${parts.join(`\n\n${'-'.repeat(80)}\n\n`)}\n`;
+  const programs = [`Node.js ${node.version}\n\n${node.licence}`];
+  if (tunnel !== null) {
+    const used = tunnel.builtUsing.map(({ name, version }) => `${name} ${version}`).join(', ');
+    programs.unshift(
+      `wireguard-go ${tunnel.version}, Debian's build with ${used}\n\n${tunnel.licence}\n${goLicence()}`,
+    );
+  }
+  return `Sallyport contains these libraries.\n\n${[...parts, ...programs].join(line)}\n`;
 }
+
+/** Licence of Go, and of its libraries in wireguard-go. */
+const goLicence = () => readFileSync(join(import.meta.dirname, 'go-licence.txt'), 'utf8');
 
 /**
  * Returns the bill of materials in the form of CycloneDX 1.6 (https://cyclonedx.org/docs/1.6/json/). It has no time and no
  * random number, so that equal packages have equal ones.
  */
-export function billOfMaterials(libraries: readonly Library[], node: string): object {
+export function billOfMaterials(libraries: readonly Library[], node: NodeProgram, tunnel: WireGuardGo | null): object {
   return {
     bomFormat: 'CycloneDX',
     specVersion: '1.6',
@@ -61,13 +75,8 @@ export function billOfMaterials(libraries: readonly Library[], node: string): ob
       component: { type: 'application', name: 'sallyport', version, licenses: [{ expression: 'Apache-2.0' }] },
     },
     components: [
-      {
-        type: 'application',
-        name: 'node',
-        version: node,
-        purl: `pkg:generic/node@${node}`,
-        licenses: [{ expression: 'MIT' }],
-      },
+      program('node', node.version, `pkg:generic/node@${node.version}`, 'MIT'),
+      ...(tunnel === null ? [] : tunnelComponents(tunnel)),
       ...libraries.map(({ name, version, licence, integrity }) => ({
         type: 'library',
         name,
@@ -78,6 +87,21 @@ export function billOfMaterials(libraries: readonly Library[], node: string): ob
       })),
     ],
   };
+}
+
+function tunnelComponents({ version, builtUsing }: WireGuardGo): object[] {
+  const purl = (name: string, version: string) => `pkg:deb/debian/${name}@${encodeURIComponent(version)}`;
+  return [
+    program('wireguard-go', version, purl('wireguard-go', version), 'MIT'),
+    ...builtUsing.map((used) => ({
+      ...program(used.name, used.version, purl(used.name, used.version), 'BSD-3-Clause'),
+      type: 'library',
+    })),
+  ];
+}
+
+function program(name: string, version: string, purl: string, licence: string): object {
+  return { type: 'application', name, version, purl, licenses: [{ expression: licence }] };
 }
 
 function hashOf(integrity: string): { alg: string; content: string } {

@@ -4,7 +4,7 @@ import { uptime } from 'node:os';
 import { join } from 'node:path';
 import { clean, cleanLines, jsonLine, safeJson } from '@sallyport/contract/text';
 import { exitCodeOf, returnMemoryAfterStart, type StopReason, stopRequested } from '@sallyport/program';
-import { programArguments, root, version } from '@sallyport/program/place';
+import { companionProgram, programArguments, root, version } from '@sallyport/program/place';
 import { parseCommand, type RunSettings, type UpCommand } from './arguments.ts';
 
 // A reader that closes its pipe early ends that output only; a log without a reader ends nothing.
@@ -121,7 +121,7 @@ async function run(command: RunSettings): Promise<number> {
     pid: process.pid,
     key: { environment, environmentFile },
     stdin: process.stdin,
-    wireguardGo: process.env.SALLYPORT_WIREGUARD_GO || null,
+    wireguardGo: process.env.SALLYPORT_WIREGUARD_GO || companionProgram('wireguard-go'),
     log,
     now: Date.now,
     sinceBoot: () => uptime() * 1000,

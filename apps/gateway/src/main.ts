@@ -3,7 +3,7 @@ import { uptime } from 'node:os';
 import { AgentClock, createLog, failureOf, stackOf, UsageError } from '@sallyport/agent-runtime';
 import { cleanLines, jsonLine, safeJson } from '@sallyport/contract/text';
 import { returnMemoryAfterStart, stopRequested } from '@sallyport/program';
-import { version } from '@sallyport/program/place';
+import { companionProgram, version } from '@sallyport/program/place';
 import { helpText, parseCommand, type RunCommand } from './arguments.ts';
 import { downGateway } from './commands/down.ts';
 import { runGateway } from './commands/run.ts';
@@ -76,7 +76,7 @@ async function run(command: RunCommand): Promise<number> {
     version: version,
     token: { environment, environmentFile },
     caFile: caFile || null,
-    wireguardGo: wireguardGo || null,
+    wireguardGo: wireguardGo || companionProgram('wireguard-go'),
     stdin: process.stdin,
     log,
     clock: new AgentClock(Date.now, () => uptime() * 1000),

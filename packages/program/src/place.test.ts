@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
-import { type ProgramName, programArguments, root } from './place.ts';
+import { companionProgram, type ProgramName, pinnedReleaseKeys, programArguments, root } from './place.ts';
 
 const starts: readonly [string, ProgramName][] = [
   ['controller run', 'controller'],
@@ -31,4 +31,17 @@ test('bin/sally starts each program with the arguments that programs give each o
     assert.equal(basename(given[program] ?? ''), `${name}.js`, command);
     assert.deepEqual(given.slice(0, program), programArguments(name).slice(0, -1), command);
   }
+});
+
+test('a package knows its own wireguard-go and release keys, a checkout has none', (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'sallyport-place-'));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  assert.equal(companionProgram('wireguard-go'), null);
+  assert.equal(pinnedReleaseKeys(), null);
+  assert.equal(companionProgram('wireguard-go', folder), null);
+  assert.equal(pinnedReleaseKeys(folder), null);
+  writeFileSync(join(folder, 'wireguard-go'), '');
+  writeFileSync(join(folder, 'release-key.pem'), 'keys');
+  assert.equal(companionProgram('wireguard-go', folder), join(folder, 'wireguard-go'));
+  assert.equal(pinnedReleaseKeys(folder), 'keys');
 });

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 
@@ -53,3 +53,27 @@ export function assetFolder(name: AssetFolder): string {
 
 /** Folder where a controller looks for the archives that it gives to other hosts. It may not exist. */
 export const releaseFolder: string = join(root, bundled ? 'share' : 'build/out');
+
+/**
+ * Returns the path of a program of others that came with the installed package; null in a checkout, and in a package that
+ * was built without it.
+ *
+ * @param folder of the package's programs
+ */
+export function companionProgram(
+  name: 'wireguard-go',
+  folder: string | null = bundled ? join(root, 'bin') : null,
+): string | null {
+  if (folder === null) return null;
+  const file = join(folder, name);
+  return existsSync(file) ? file : null;
+}
+
+/**
+ * Returns the public keys that sign releases, in PEM, as the installed package has them; null in a checkout, and in a
+ * package that was built without a key.
+ */
+export function pinnedReleaseKeys(folder: string | null = bundled ? root : null): string | null {
+  const file = folder === null ? '' : join(folder, 'release-key.pem');
+  return file !== '' && existsSync(file) ? readFileSync(file, 'utf8') : null;
+}
