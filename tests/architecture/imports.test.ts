@@ -138,3 +138,15 @@ test('the workspace was really read', () => {
   assert.ok(packages.length >= 8 && sources.length >= 50, `${packages.length} packages, ${sources.length} files`);
   assert.ok(sources.some((file) => file.imports.some(({ specifier }) => nameOf(specifier) === 'contract')));
 });
+
+test('programs take node:http from packages/program', () => {
+  const why = 'an import statement loads fetch and WebSocket of Node.js as well: use @sallyport/program/http';
+  const shipped = sources.filter(({ path }) => /^(apps|packages)\//.test(path) && !isTestCode(path));
+  assertNone(
+    shipped.flatMap((file) =>
+      file.imports
+        .filter(({ specifier, typeOnly }) => /^(node:)?http$/.test(specifier) && !typeOnly)
+        .map((entry) => `${place(file, entry)}: ${why}`),
+    ),
+  );
+});

@@ -1,6 +1,7 @@
-import * as http from 'node:http';
+import type { ClientRequest, IncomingHttpHeaders, IncomingMessage, RequestOptions } from 'node:http';
 import * as https from 'node:https';
 import { isLoopbackHost } from '@sallyport/contract';
+import { http } from '@sallyport/program/http';
 import { exitCodes, Failure, usage } from './failure.ts';
 import { trustOf } from './tls-trust.ts';
 
@@ -30,7 +31,7 @@ export interface HttpRequest {
 /** A complete HTTP answer. */
 export interface HttpAnswer {
   readonly status: number;
-  readonly headers: Readonly<http.IncomingHttpHeaders>;
+  readonly headers: Readonly<IncomingHttpHeaders>;
   readonly text: string;
 }
 
@@ -58,7 +59,7 @@ const LONGEST_WAIT_S = 60;
 /** A streamed answer. */
 export interface HttpStream {
   readonly status: number;
-  readonly headers: Readonly<http.IncomingHttpHeaders>;
+  readonly headers: Readonly<IncomingHttpHeaders>;
   /** Text as it arrives. Rejects with a `Failure` (unreachable) when the connection breaks or stays idle too long. */
   readonly chunks: AsyncIterable<string>;
   close(): void;
@@ -116,11 +117,11 @@ export function checkEncrypted(url: string, insecure = false): void {
 async function begin(
   { target, method, headers = {}, body }: HttpRequest,
   signal: AbortSignal,
-): Promise<http.IncomingMessage> {
+): Promise<IncomingMessage> {
   if (target.kind === 'url' && (headers.apikey !== undefined || headers.authorization !== undefined))
     checkEncrypted(target.url, target.insecure);
   const payload = body === undefined ? undefined : Buffer.from(JSON.stringify(body));
-  const options: http.RequestOptions = {
+  const options: RequestOptions = {
     method,
     agent: false,
     signal,
@@ -139,7 +140,7 @@ async function begin(
   });
 }
 
-async function* chunksOf(incoming: http.IncomingMessage, target: Target): AsyncGenerator<string> {
+async function* chunksOf(incoming: IncomingMessage, target: Target): AsyncGenerator<string> {
   incoming.setEncoding('utf8');
   try {
     for await (const chunk of incoming) yield chunk;
@@ -150,7 +151,7 @@ async function* chunksOf(incoming: http.IncomingMessage, target: Target): AsyncG
   }
 }
 
-function open(target: Target, options: http.RequestOptions): http.ClientRequest {
+function open(target: Target, options: RequestOptions): ClientRequest {
   if (target.kind === 'socket')
     return http.request({ ...options, socketPath: target.socketPath, path: target.path, host: 'localhost' });
   if (!target.url.startsWith('https:')) return http.request(target.url, options);

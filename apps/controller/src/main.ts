@@ -1,7 +1,7 @@
 import { writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { cleanLines } from '@sallyport/contract/text';
-import { returnMemory, type StopReason, stopRequested } from '@sallyport/program';
+import { returnMemoryAfterStart, type StopReason, stopRequested } from '@sallyport/program';
 import { version } from '@sallyport/program/place';
 import type pino from 'pino';
 import { type Config, readConfig } from './config.ts';
@@ -42,7 +42,7 @@ async function run(config: Config): Promise<void> {
       for (const step of steps) if (step.status === 'rejected') throw step.reason;
     });
   });
-  returnMemory();
+  returnMemoryAfterStart();
   const setUp = tellSetUp(controller.setUpUrl, config.dataDir, process.stdout.isTTY);
   process.stdout.write(greeting(controller, setUp, gateway));
 }

@@ -12,7 +12,7 @@ export function returnMemory(): void {
   collect({ type: 'major', execution: 'sync', flavor: 'last-resort' });
 }
 
-/** Returns memory some seconds after the start of an agent, unless its state is large: loading is little of that. */
+/** Returns memory some seconds after the start, unless the state is large: loading is little of that. */
 export function returnMemoryAfterStart(): void {
   setTimeout(() => {
     if (process.memoryUsage().heapUsed < largeHeapBytes) returnMemory();

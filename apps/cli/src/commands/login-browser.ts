@@ -1,7 +1,8 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { RequestBody } from '@sallyport/contract';
+import { http } from '@sallyport/program/http';
 import { exitCodes, Failure } from '../failure.ts';
 import type { Session } from '../session.ts';
 import { clean } from '../text.ts';
@@ -26,7 +27,7 @@ const patienceMs = 5 * 60_000;
 export async function allowInBrowser({ io, note }: Session, { page, open, spend }: BrowserSignIn): Promise<string> {
   const [verifier, state] = [secretText(io.randomBytes(32)), secretText(io.randomBytes(32))];
   const challenge = createHash('sha256').update(verifier).digest('base64url');
-  const server = createServer({ headersTimeout: 5000, requestTimeout: 5000, maxHeaderSize: 16_384 });
+  const server = http.createServer({ headersTimeout: 5000, requestTimeout: 5000, maxHeaderSize: 16_384 });
   server.maxConnections = 20;
   await new Promise<void>((resolve, reject) => server.once('error', reject).listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;

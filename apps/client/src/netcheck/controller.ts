@@ -1,8 +1,8 @@
-import { request as requestPlain } from 'node:http';
 import { request as requestTls } from 'node:https';
 import { connect } from 'node:net';
 import { readCaFile } from '@sallyport/agent-runtime/ca-file';
 import type { Netcheck } from '@sallyport/contract/local';
+import { http } from '@sallyport/program/http';
 
 type Answer = Pick<Netcheck['controller'], 'rttMs' | 'detail' | 'clockSkewMs'>;
 
@@ -30,7 +30,7 @@ function health(url: URL, caFile: string | null): Promise<{ status: number; date
   const trust = caFile === null ? {} : readCaFile(caFile);
   return new Promise((resolve, reject) => {
     const path = new URL('/healthz', url);
-    const sent = url.protocol === 'https:' ? requestTls(path, { ...options, ...trust }) : requestPlain(path, options);
+    const sent = url.protocol === 'https:' ? requestTls(path, { ...options, ...trust }) : http.request(path, options);
     sent.once('error', reject);
     sent.once('response', (answer) => {
       answer.destroy();

@@ -1,5 +1,6 @@
-import { type IncomingMessage, request } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import { resolve } from 'node:path';
+import { http } from '@sallyport/program/http';
 import { OperatorError } from '../errors.ts';
 import type { Pieces } from './bytes.ts';
 
@@ -13,7 +14,7 @@ export async function fetchSnapshot(dataDir: string, signal: AbortSignal): Promi
 
 function ask(socketPath: string, signal: AbortSignal): Promise<IncomingMessage> {
   return new Promise((done, reject) => {
-    const sent = request({ socketPath, path: '/backup', agent: false, signal });
+    const sent = http.request({ socketPath, path: '/backup', agent: false, signal });
     sent.once('response', done);
     sent.once('error', (error: NodeJS.ErrnoException) =>
       reject(signal.aborted ? signal.reason : notReached(socketPath, error)),

@@ -1,10 +1,6 @@
-import {
-  type IncomingHttpHeaders,
-  type IncomingMessage,
-  request as plainRequest,
-  type RequestOptions,
-} from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage, RequestOptions } from 'node:http';
 import { request as tlsRequest } from 'node:https';
+import { http } from '@sallyport/program/http';
 import type { Egress } from './egress.ts';
 
 /** A request to a URL that a tenant named. */
@@ -66,7 +62,7 @@ function send(
   };
   const options = { method, headers, lookup, signal, agent: false, ...(ca === undefined ? {} : { ca }) };
   return new Promise((resolve, reject) => {
-    const sent = (url.protocol === 'https:' ? tlsRequest : plainRequest)(url, options, (answer) => {
+    const sent = (url.protocol === 'https:' ? tlsRequest : http.request)(url, options, (answer) => {
       read(answer, maxBytes).then(resolve, reject);
     });
     sent.on('error', reject).end(body);

@@ -1,4 +1,5 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import { http } from '@sallyport/program/http';
 import type { FastifyBaseLogger } from 'fastify';
 import type { Metrics } from './metrics.ts';
 
@@ -27,7 +28,7 @@ export async function listenMetrics(
   log: Log,
 ): Promise<MetricsListener> {
   if (address === null) return { url: null, close: async () => {} };
-  const server = createServer(limits, (request, reply) => {
+  const server = http.createServer(limits, (request, reply) => {
     answer(metrics, request, reply).catch((error) => {
       log.error({ err: error }, 'could not tell metrics');
       reply.destroy();
