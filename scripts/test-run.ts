@@ -17,6 +17,8 @@ export interface Totals {
   failed: number;
   skipped: number;
   unsteady: Unsteady[];
+  /** How long each file ran, in seconds, the longest first. */
+  times: [file: string, seconds: number][];
 }
 
 /** A file that failed and then passed when it was run again, alone. */
@@ -44,20 +46,27 @@ const SUMMARY_LINE = new RegExp(`^(${Object.values(COUNTERS).join('|')}|duration
 export async function runPasses(passes: TestPass[], signal: AbortSignal): Promise<Totals> {
   const counts = new Map<string, number>();
   const unsteady: Unsteady[] = [];
-  const report = Readable.from(allEvents(passes, signal, counts, unsteady)).compose(new spec());
+  const times: Totals['times'] = [];
+  const report = Readable.from(allEvents(passes, signal, { counts, unsteady, times })).compose(new spec());
   // When the reader of our output goes away, the rest of the report still has to be drained.
   process.stdout.once('unpipe', () => report.resume());
   report.pipe(process.stdout, { end: false });
   await finished(report);
   const count = (name: keyof typeof COUNTERS) => counts.get(name) ?? 0;
-  return { passed: count('passed'), failed: count('failed') + count('cancelled'), skipped: count('skipped'), unsteady };
+  times.sort(([, a], [, b]) => b - a);
+  const failed = count('failed') + count('cancelled');
+  return { passed: count('passed'), failed, skipped: count('skipped'), unsteady, times };
 }
 
-async function* allEvents(passes: TestPass[], signal: AbortSignal, counts: Map<string, number>, unsteady: Unsteady[]) {
+/** What is gathered while files run. */
+type Gathered = Pick<Totals, 'unsteady' | 'times'> & { counts: Map<string, number> };
+
+async function* allEvents(passes: TestPass[], signal: AbortSignal, gathered: Gathered) {
+  const { counts } = gathered;
   const started = performance.now();
   const skipped: string[] = [];
   for (const pass of passes) {
-    for await (const events of resultsInOrderOfEnd(pass, signal, unsteady)) {
+    for await (const events of resultsInOrderOfEnd(pass, signal, gathered)) {
       for (const event of events) {
         const { name, file, skip } = event.data;
         if (event.type === 'test:pass' && skip) skipped.push(`not run: ${relative('', `${file}`)}: ${name}: ${skip}`);
@@ -80,19 +89,20 @@ async function* allEvents(passes: TestPass[], signal: AbortSignal, counts: Map<s
 async function* resultsInOrderOfEnd(
   { files, concurrency, timeout }: TestPass,
   signal: AbortSignal,
-  unsteady: Unsteady[],
+  { unsteady, times }: Gathered,
 ) {
   const again: Unsteady[] = [];
   const waiting = [...files];
-  const running = new Map<string, Promise<{ file: string; events: RunEvent[] }>>();
+  const running = new Map<string, ReturnType<typeof runFile>>();
   while (waiting.length > 0 || running.size > 0) {
     while (running.size < concurrency && waiting.length > 0 && !signal.aborted) {
       const file = waiting.shift() as string;
       running.set(file, runFile(file, timeout, signal));
     }
     if (running.size === 0) return;
-    const { file, events } = await Promise.race(running.values());
+    const { file, events, seconds } = await Promise.race(running.values());
     running.delete(file);
+    times.push([file, seconds]);
     const failures = signal.aborted ? [] : failuresOf(events);
     if (failures.length > 0) again.push({ file, failures });
     yield failures.length === 0
@@ -100,7 +110,8 @@ async function* resultsInOrderOfEnd(
       : failures.map((line) => diagnostic(`failed, will run again: ${file}: ${line}`));
   }
   for (const { file, failures } of again) {
-    const { events } = await runFile(file, timeout, signal);
+    const { events, seconds } = await runFile(file, timeout, signal);
+    times.push([`${file} (again)`, seconds]);
     if (!signal.aborted && failuresOf(events).length === 0) unsteady.push({ file, failures });
     yield events;
   }
@@ -123,6 +134,7 @@ function failuresOf(events: readonly RunEvent[]): string[] {
  */
 async function runFile(file: string, timeout: number, signal: AbortSignal) {
   const events: RunEvent[] = [];
+  const started = performance.now();
   const timedOut = new AbortController();
   const timer = setTimeout(() => {
     // Once the file's process has ended, its children cannot be told from others.
@@ -134,7 +146,7 @@ async function runFile(file: string, timeout: number, signal: AbortSignal) {
   for await (const event of stream as AsyncIterable<RunEvent>) events.push(event);
   clearTimeout(timer);
   if (timedOut.signal.aborted) events.push(diagnostic(`${file} was stopped: not finished after ${timeout / 1000} s`));
-  return { file, events };
+  return { file, events, seconds: (performance.now() - started) / 1000 };
 }
 
 function isRunSummary({ type, data }: RunEvent): boolean {

@@ -27,17 +27,26 @@ async function main(paths: string[]): Promise<void> {
     process.stderr.write('\nStopping the tests. Press Ctrl-C three times within a second to end at once.\n');
     interrupted.abort();
   });
-  const { passed, failed, skipped, unsteady } = await runPasses(passes(files), interrupted.signal);
+  const { passed, failed, skipped, unsteady, times } = await runPasses(passes(files), interrupted.signal);
   if (interrupted.signal.aborted) endLeftovers();
 
   const broken = brokenChecks(checks);
   console.log(`\n${timesOf(checks)}in all ${((performance.now() - started) / 1000).toFixed(1)} s`);
+  if (paths.length === 0) console.log(longest(times));
   if (broken !== '') console.log(broken);
   if (interrupted.signal.aborted) console.log('interrupted');
   for (const { file, failures } of unsteady)
     for (const failure of failures) console.log(`unsteady: ${file} failed at first, then passed alone: ${failure}`);
   console.log(`${passed} passed, ${failed} failed, ${skipped} skipped, unsteady ${unsteady.length}`);
   process.exitCode = failed > 0 || broken !== '' || interrupted.signal.aborted ? 1 : 0;
+}
+
+/** The files that a shorter run would begin with. */
+function longest(times: readonly [string, number][]): string {
+  return times
+    .slice(0, 12)
+    .map(([file, seconds]) => `${seconds.toFixed(0).padStart(5)} s  ${file}`)
+    .join('\n');
 }
 
 function left(): string {
