@@ -2,6 +2,8 @@ import { join } from 'node:path';
 import { version } from '@sallyport/program/place';
 import { archiveName, folderName } from '@sallyport/release';
 import { packArchive } from './archive.ts';
+import { debName, writeDeb } from './deb.ts';
+import { programDocuments } from './man.ts';
 import { type BuildOptions, help, readOptions } from './options.ts';
 import { buildFolder } from './package-folder.ts';
 import { releaseTime } from './release-time.ts';
@@ -24,9 +26,19 @@ async function build(options: BuildOptions): Promise<string[]> {
   const folder = folderName(version, processor);
   await buildFolder(join(out, folder), options, trusted);
   if (!options.archive) return [folder];
-  const archive = archiveName(version, processor);
-  await packArchive(out, folder, join(out, archive), releaseTime());
-  return [folder, archive, ...(await writeSums(out, [archive], key, trusted))];
+  const files = [archiveName(version, processor)];
+  await packArchive(out, folder, join(out, archiveName(version, processor)), releaseTime());
+  if (options.deb) {
+    files.push(debName(processor));
+    const documents = await programDocuments(releaseTime());
+    await writeDeb(join(out, debName(processor)), {
+      folder: join(out, folder),
+      processor,
+      at: releaseTime(),
+      documents,
+    });
+  }
+  return [folder, ...files, ...(await writeSums(out, files, key, trusted))];
 }
 
 try {

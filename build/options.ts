@@ -12,6 +12,7 @@ folder. It runs on any Linux with glibc 2.34 or later, without npm. Two builds o
   --out DIR            folder of the results (default build/out)
   --arch NAME          amd64 or arm64 (default: the processor of this machine)
   --no-archive         only the folder
+  --no-deb             no Debian package
   --sign FILE          private release key: signs SHA256SUMS, and the package trusts its public half
                        (also by SALLYPORT_SIGNING_KEY_FILE; make one with: npm run release-key)
   --release-key FILE   public release keys that the package trusts, in PEM, besides that of --sign
@@ -25,6 +26,7 @@ export interface BuildOptions {
   readonly cache: string;
   readonly processor: Processor;
   readonly archive: boolean;
+  readonly deb: boolean;
   readonly wireguardGo: boolean;
   readonly signingKeyFile: string | null;
   readonly releaseKeyFile: string | null;
@@ -39,6 +41,7 @@ export function readOptions(args: string[], env: NodeJS.ProcessEnv): BuildOption
       cache: { type: 'string', default: join(root, '.cache/build') },
       arch: { type: 'string' },
       archive: { type: 'boolean', default: true },
+      deb: { type: 'boolean', default: true },
       'wireguard-go': { type: 'boolean', default: true },
       sign: { type: 'string' },
       'release-key': { type: 'string' },
@@ -53,6 +56,7 @@ export function readOptions(args: string[], env: NodeJS.ProcessEnv): BuildOption
     cache: resolve(values.cache),
     processor: processorOf(values.arch),
     archive: values.archive,
+    deb: values.archive && values.deb,
     wireguardGo: values['wireguard-go'],
     signingKeyFile,
     releaseKeyFile: values['release-key'] ?? null,
