@@ -14,14 +14,21 @@ import {
   applyPlan,
   checkSysctls,
   checkTools,
-  findInterface,
   hasIpv6,
+  ipAnswers,
   ipJson,
   readSysctls,
   restoreSysctls,
 } from './host-io.ts';
 import type { HostWatch } from './host-watch.ts';
-import { countStrangers, hostRoutes, readClientLinks, readClientRules, readRoutes } from './ip-json.ts';
+import {
+  countStrangers,
+  findInterfaceIn,
+  hostRoutes,
+  readClientLinks,
+  readClientRules,
+  readRoutes,
+} from './ip-json.ts';
 import { nftObjects } from './nft-json.ts';
 import { failure, output, parseJson, run } from './run.ts';
 
@@ -191,22 +198,17 @@ export class ClientHost {
 
 async function find(state: ClientHostState): Promise<FoundClient> {
   const ipv6 = await hasIpv6();
-  const table = (family: string, name: string): Promise<unknown> =>
-    ipv6 || family === '-4' ? ipJson(family, '-j', 'route', 'show', 'table', name) : Promise.resolve([]);
-  const [device, links, rules4, rules6, own4, own6, main4, main6, sysctls] = await Promise.all([
-    findInterface(state.interface),
-    ipJson('-j', '-d', 'address', 'show').then((answer) => readClientLinks(answer, state.interface)),
-    ipJson('-4', '-j', 'rule', 'show'),
-    ipv6 ? ipJson('-6', '-j', 'rule', 'show') : [],
-    table('-4', String(state.table)),
-    table('-6', String(state.table)),
-    table('-4', 'main'),
-    table('-6', 'main'),
+  const commands = ['rule show', `route show table ${state.table}`, 'route show table main'];
+  const [addresses, [rules4, own4, main4], [rules6, own6, main6], sysctls] = await Promise.all([
+    ipJson('-j', '-d', 'address', 'show'),
+    ipAnswers('-4', commands),
+    ipv6 ? ipAnswers('-6', commands) : [[], [], []],
     readSysctls(clientSysctlPaths(state.interface)),
   ]);
+  const links = readClientLinks(addresses, state.interface);
   return {
     ipv6,
-    ...device,
+    ...findInterfaceIn(addresses, state.interface),
     routes: [...readRoutes(own4, state.interface, 4, null), ...readRoutes(own6, state.interface, 6, null)],
     strangers: countStrangers(own4) + countStrangers(own6),
     foreign: [...hostRoutes(main4, 4, links), ...hostRoutes(main6, 6, links)],

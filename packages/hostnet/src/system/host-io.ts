@@ -56,6 +56,19 @@ export async function ipJson(...args: string[]): Promise<unknown> {
   throw failure('ip', result);
 }
 
+/**
+ * Returns the answers of several `ip -j` of one family, in their order, from one program: starting a program costs far
+ * more than an answer.
+ */
+export async function ipAnswers(family: '-4' | '-6', commands: readonly string[]): Promise<unknown[]> {
+  const script = commands.map((command) => `${command}\n`).join('');
+  const { code, stdout } = await run('ip', [family, '-j', '-force', '-batch', '-'], script);
+  const lines = stdout.split('\n').filter((line) => line.trim() !== '');
+  if (code === 0 && lines.length === commands.length) return lines.map((line) => parseJson('ip', line));
+  // A command failed, or has no table to show. Asked alone, each says which.
+  return Promise.all(commands.map((command) => ipJson(family, '-j', ...command.split(' '))));
+}
+
 /** Finds an interface and its addresses. `link` is null when the interface does not exist. */
 export async function findInterface(name: string): Promise<Pick<FoundHost, 'link' | 'addresses'>> {
   const result = await run('ip', ['-j', 'address', 'show', 'dev', name]);

@@ -19,6 +19,7 @@ import {
   findInterface,
   fixedSysctls,
   hasIpv6,
+  ipAnswers,
   ipJson,
   readOnly,
   readSysctls,
@@ -118,20 +119,14 @@ export class Host {
   async #find(state: HostState): Promise<FoundHost> {
     const { sysctls, fixed } = await findSysctls(state.interface);
     const ipv6 = (await hasIpv6()) && !fixed.has(`net/ipv6/conf/${state.interface}/disable_ipv6`);
-    const routes = async (family: string): Promise<unknown> =>
-      ipJson(family, '-j', 'route', 'show', 'table', 'all', 'proto', String(ROUTE_PROTOCOL));
+    const commands = ['rule show', `route show table all proto ${ROUTE_PROTOCOL}`];
     // This listing may hold a full internet routing table. It is needed only to find conflicts with further routes.
-    const main = async (family: string): Promise<unknown> =>
-      state.routes.length === 0 ? [] : ipJson(family, '-j', 'route', 'show', 'table', 'main');
+    if (state.routes.length > 0) commands.push('route show table main');
     const [around, resolvers] = await Promise.all([readAround(state, ipv6), readResolvers()]);
-    const [device, rules4, rules6, routes4, routes6, main4, main6] = await Promise.all([
+    const [device, [rules4, routes4, main4 = []], [rules6, routes6, main6 = []]] = await Promise.all([
       findInterface(state.interface),
-      ipJson('-4', '-j', 'rule', 'show'),
-      ipv6 ? ipJson('-6', '-j', 'rule', 'show') : [],
-      routes('-4'),
-      ipv6 ? routes('-6') : [],
-      main('-4'),
-      ipv6 ? main('-6') : [],
+      ipAnswers('-4', commands),
+      ipv6 ? ipAnswers('-6', commands) : [[], [], []],
     ]);
     const tables = wayTables(state.interface);
     const ours = (table: number | null): FoundRoute[] => [
@@ -156,11 +151,11 @@ export class Host {
 
 /** The main table may hold the full internet routing table, so this asks only for routes that may have no router. */
 async function findNear(tunnel: string): Promise<string[]> {
-  const connected6 = (await hasIpv6()) ? ['kernel', 'ra', 'boot', 'static'] : [];
-  const [addresses, routes4, ...routes6] = await Promise.all([
+  const connected6 = ['kernel', 'ra', 'boot', 'static'].map((protocol) => `route show table main proto ${protocol}`);
+  const [addresses, routes4, routes6] = await Promise.all([
     ipJson('-j', 'address', 'show'),
     ipJson('-4', '-j', 'route', 'show', 'table', 'main', 'scope', 'link'),
-    ...connected6.map((protocol) => ipJson('-6', '-j', 'route', 'show', 'table', 'main', 'proto', protocol)),
+    (await hasIpv6()) ? ipAnswers('-6', connected6) : [],
   ]);
   return nearbyPrefixes(tunnel, [
     ...readConnectedAddresses(addresses),

@@ -21,6 +21,12 @@ export function readInterface(answer: unknown): Pick<FoundHost, 'link' | 'addres
   return { link, addresses };
 }
 
+/** Finds an interface in `ip -j address show`. `link` is null when it does not exist. Throws `bad-output`. */
+export function findInterfaceIn(answer: unknown, name: string): Pick<FoundHost, 'link' | 'addresses'> {
+  const found = objects(answer).filter(({ ifname }) => ifname === name);
+  return found.length === 0 ? { link: null, addresses: [] } : readInterface(found);
+}
+
 /**
  * Reads `ip -j route show table all` of one family and one table; null is the main table. Keeps routes into the tunnel
  * and routes that lead nowhere. Throws `bad-output`.
