@@ -8,6 +8,7 @@ import {
   type PingReply,
   socketName,
 } from '@sallyport/contract/local';
+import { programArguments } from '@sallyport/program/place';
 import { Daemon, type Host, patienceMs, until } from '@sallyport/testkit';
 import { type ControllerUnderTest, program, temporaryFolder } from './system.ts';
 import type { World } from './world.ts';
@@ -19,6 +20,8 @@ export interface ClientWish {
   readonly args?: readonly string[];
   /** Folder of another version of this repository, whose client runs. */
   readonly tree?: string;
+  /** Folder of a built package, whose client runs as its `bin/sally` starts it. */
+  readonly built?: string;
 }
 
 /** The native client of a device, as `sally up` runs it, in a namespace. Its id is the device's id. */
@@ -28,7 +31,8 @@ export class ClientUnderTest {
   readonly host: Host;
   readonly interface: string;
   readonly stateDir: string;
-  readonly #program: string;
+  readonly #program: readonly string[];
+  readonly #environment: Record<string, string>;
   readonly #world: World;
   readonly #controller: ControllerUnderTest;
   daemon!: Daemon;
@@ -39,9 +43,13 @@ export class ClientUnderTest {
     host: Host,
     id: string,
     stateDir: string,
-    tree?: string,
+    { tree, built }: ClientWish,
   ) {
-    this.#program = program('client/src/main.ts', tree);
+    this.#program =
+      built === undefined
+        ? [program('client/src/main.ts', tree)]
+        : [...programArguments('client').slice(0, -1), join(built, 'programs/client.js')];
+    this.#environment = built === undefined ? {} : { NODE_COMPILE_CACHE: join(built, 'cache') };
     this.#world = world;
     this.#controller = controller;
     this.place = place;
@@ -56,12 +64,13 @@ export class ClientUnderTest {
     world: World,
     controller: ControllerUnderTest,
     place: string,
-    { user, args = [], tree }: ClientWish = {},
+    wish: ClientWish = {},
   ): Promise<ClientUnderTest> {
+    const { user, args = [] } = wish;
     const body = { name: place, ...(user !== undefined && { user }) };
     const { id, key } = await controller.call('createEnrolmentKey', { body });
     const [host, folder] = [await world.host(place), await temporaryFolder(world.cleanup)];
-    const client = new ClientUnderTest({ world, controller }, place, host, id, folder, tree);
+    const client = new ClientUnderTest({ world, controller }, place, host, id, folder, wish);
     world.cleanup.add(async () => {
       await client.down();
     });
@@ -74,12 +83,13 @@ export class ClientUnderTest {
     const where = ['--state-dir', this.stateDir, '--interface', this.interface, '--controller', this.#controller.url];
     this.daemon = Daemon.start(
       [
-        ...[this.#program, 'run', '--insecure', ...where, ...args],
+        ...[...this.#program, 'run', '--insecure', ...where, ...args],
         ...(key === undefined ? [] : ['--enrolment-key-file', '-']),
       ],
       {
         cleanup: this.#world.cleanup,
         namespace: this.#world.space(this.place),
+        env: this.#environment,
         ...(key !== undefined && { input: `${key}\n` }),
       },
     );
