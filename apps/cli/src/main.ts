@@ -11,7 +11,6 @@ import { type ProgramName, programArguments, version } from '@sallyport/program/
 const { XDG_CACHE_HOME, HOME } = process.env;
 const cache = XDG_CACHE_HOME || (HOME ? join(HOME, '.cache') : undefined);
 if (cache !== undefined) enableCompileCache(join(cache, 'sallyport'));
-const { run } = await import('./run.ts');
 
 // A reader that closes the pipe early (`sally devices list | head`) is no failure.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
@@ -22,21 +21,33 @@ process.stderr.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error;
 });
 
-process.exitCode = await run(process.argv.slice(2), {
-  env: process.env,
-  version,
-  stdin: process.stdin,
-  stdout: process.stdout,
-  stderr: process.stderr,
-  now: () => new Date(),
-  wait: (milliseconds) => wait(milliseconds),
-  randomBytes,
-  hostName: hostname(),
-  openBrowser,
-  argv: process.argv.slice(2),
-  runClient: (args) => runProgram('client', args),
-  runOperator: (args) => runProgram('backup', args),
-});
+const [first, ...more] = process.argv.slice(2);
+process.exitCode = first === '--version' && more.length === 0 ? printVersion() : await runCommand();
+
+/** Answers without the command tree, which takes longer to load than everything else. */
+function printVersion(): number {
+  process.stdout.write(`${version}\n`);
+  return 0;
+}
+
+async function runCommand(): Promise<number> {
+  const { run } = await import('./run.ts');
+  return run(process.argv.slice(2), {
+    env: process.env,
+    version,
+    stdin: process.stdin,
+    stdout: process.stdout,
+    stderr: process.stderr,
+    now: () => new Date(),
+    wait: (milliseconds) => wait(milliseconds),
+    randomBytes,
+    hostName: hostname(),
+    openBrowser,
+    argv: process.argv.slice(2),
+    runClient: (args) => runProgram('client', args),
+    runOperator: (args) => runProgram('backup', args),
+  });
+}
 
 /** Opens an address in the person's browser. The address is printed as well, so a failure does not matter. */
 function openBrowser(url: string): void {
