@@ -48,6 +48,7 @@ const RULES: Record<string, Rule> = {
   gateway: APP,
   client: APP,
   cli: { ...APP, imports: ['ip', 'contract', 'wireguard', 'hostnet', 'agent-core', 'program', 'release'] },
+  doctor: { ...APP, imports: ['contract', 'wireguard', 'hostnet', 'agent-runtime', 'program'] },
   console: CLOSED,
 };
 

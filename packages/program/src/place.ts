@@ -19,6 +19,7 @@ const programs = {
   gateway: 'apps/gateway/src/main.ts',
   client: 'apps/client/src/main.ts',
   cli: 'apps/cli/src/main.ts',
+  doctor: 'apps/doctor/src/main.ts',
 } as const;
 
 /** Program of the project that `node` runs. */

@@ -1,0 +1,34 @@
+const gone = '[removed]';
+
+/** Shapes of secrets. Public keys of WireGuard have the shape of private ones, so they go as well. */
+const shapes: readonly (readonly [RegExp, string])[] = [
+  [/-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----[\s\S]*?(-----END [A-Z0-9 ]*PRIVATE KEY-----|$)/g, gone],
+  // Name and password in an address.
+  [/([a-z][a-z0-9+.-]*:\/\/)[^\s/@]+@/gi, `$1${gone}@`],
+  // Parameters of an address.
+  [/([?&#][\w.-]*=)[^\s&"']+/g, `$1${gone}`],
+  [/\b(authorization|cookie|set-cookie|apikey|x-api-key)(["']?\s*[:=]\s*).*/gi, `$1$2${gone}`],
+  // NAME=value, "name": "value" and name value, when the name says what it is.
+  [
+    /([\w-]*(?:token|secret|password|passwd|passphrase|private_?key|preshared_?key|api_?key|enrolment_?key|credential)[\w-]*["']?\s*(?:=|:)\s*)("[^"\n]*"|'[^'\n]*'|[^\s,;}]+)/gi,
+    `$1${gone}`,
+  ],
+  [/(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=/g, gone],
+  // Long runs without spaces: tokens, API keys, hexadecimal keys.
+  [/(?<![A-Za-z0-9])(?=[A-Za-z_-]*\d)(?=[\d_-]*[A-Za-z])[A-Za-z0-9_-]{32,}(?![A-Za-z0-9])/g, gone],
+  [/(?<![0-9])[0-9]{40,}(?![0-9])/g, gone],
+];
+
+/** Removes the given texts, and everything that has the shape of a secret. */
+export function redact(text: string, secrets: readonly string[] = []): string {
+  const longestFirst = [...secrets].sort((a, b) => b.length - a.length);
+  const known = longestFirst.reduce((rest, secret) => rest.replaceAll(secret, gone), text);
+  return shapes.reduce((rest, [shape, instead]) => rest.replace(shape, instead), known);
+}
+
+/** Returns the texts in a secret file that are long enough to be secrets: the whole, its lines, and values of JSON. */
+export function secretsIn(text: string): string[] {
+  const values = [...text.matchAll(/"((?:[^"\\]|\\.)*)"/g)].map(([, value = '']) => value);
+  const lines = text.split('\n').map((line) => line.trim());
+  return [...new Set([...lines, ...values])].filter((value) => value.length >= 12);
+}
