@@ -172,6 +172,14 @@ export const families: readonly Family[] = [
   {
     group: 'Administration:',
     commands: [
+      { name: 'doctor', about: 'check this host, and say what to do' },
+      { name: 'uninstall', about: 'undo everything on this host, and remove the program' },
+    ],
+    load: async () => (await import('./commands/host.ts')).addHost,
+  },
+  {
+    group: 'Administration:',
+    commands: [
       {
         name: 'install-path',
         about: 'link this program into a folder of PATH, so that `sally` works everywhere',

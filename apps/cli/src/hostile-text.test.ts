@@ -174,7 +174,18 @@ const VIEWS: Readonly<Record<string, readonly string[]>> = {
 
 /** Print nothing that a controller says, or are checked elsewhere: see the tests below. */
 const OTHERS = [
-  ...['gateways token', 'gateways run', 'gateways status', 'gateways down', 'up', 'down', 'ping', 'netcheck'],
+  ...[
+    'gateways token',
+    'gateways run',
+    'gateways status',
+    'gateways down',
+    'up',
+    'down',
+    'ping',
+    'netcheck',
+    'doctor',
+    'uninstall',
+  ],
   ...[
     'login',
     'logout',

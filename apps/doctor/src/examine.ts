@@ -27,8 +27,9 @@ export interface Report {
 /** Runs every check, one after another. A check that fails itself is a finding, too. */
 export async function examine(probe: Probe, place: Place, all: readonly Check[] = checks): Promise<Report> {
   const examined: Examined[] = [];
-  for (const { id, title, roles, run } of all) {
-    const concerns = roles === undefined || roles.some((role) => place.roles.includes(role));
+  for (const { id, title, roles, beforehand, run } of all) {
+    const isFresh = place.roles.length === 0 && beforehand === true;
+    const concerns = roles === undefined || isFresh || roles.some((role) => place.roles.includes(role));
     const found = concerns
       ? await run(probe, place).catch((error: unknown) =>
           warning(`This check failed: ${(error as Error).message}`, 'Report it, with the file of --bundle.'),

@@ -46,9 +46,10 @@ const absent = () => null;
 /** Longest output and file that is read. */
 const mostBytes = 1 << 20;
 
+const systemPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+
 function output(program: string, args: readonly string[]): Promise<string | null> {
-  const path = `${process.env.PATH ?? ''}:/usr/local/sbin:/usr/sbin:/sbin`;
-  const options = { timeout: 10_000, maxBuffer: mostBytes, env: { PATH: path, LC_ALL: 'C' } };
+  const options = { timeout: 10_000, maxBuffer: mostBytes, env: { PATH: systemPath, LC_ALL: 'C' } };
   return new Promise((resolve) => {
     execFile(program, [...args], options, (error, stdout) => resolve(error === null ? stdout : null));
   });

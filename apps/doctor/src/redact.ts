@@ -10,12 +10,15 @@ const shapes: readonly (readonly [RegExp, string])[] = [
   [/\b(authorization|cookie|set-cookie|apikey|x-api-key)(["']?\s*[:=]\s*).*/gi, `$1$2${gone}`],
   // NAME=value, "name": "value" and name value, when the name says what it is.
   [
-    /([\w-]*(?:token|secret|password|passwd|passphrase|private_?key|preshared_?key|api_?key|enrolment_?key|credential)[\w-]*["']?\s*(?:=|:)\s*)("[^"\n]*"|'[^'\n]*'|[^\s,;}]+)/gi,
+    /([\w-]*(?:token|secret|password|passwd|passphrase|private_?key|preshared_?key|api_?key|enrolment_?key|credential)[\w-]*["']?[ \t]*(?:=|:)[ \t]*)("[^"\n]*"|'[^'\n]*'|[^\s,;}]+)/gi,
     `$1${gone}`,
   ],
   [/(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=/g, gone],
-  // Long runs without spaces: tokens, API keys, hexadecimal keys.
-  [/(?<![A-Za-z0-9])(?=[A-Za-z_-]*\d)(?=[\d_-]*[A-Za-z])[A-Za-z0-9_-]{32,}(?![A-Za-z0-9])/g, gone],
+  // Long runs without spaces: tokens, API keys, hexadecimal keys. Ids (UUIDs) stay.
+  [
+    /(?<![A-Za-z0-9])(?![0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?![\w-]))(?=[A-Za-z_-]*\d)(?=[\d_-]*[A-Za-z])[A-Za-z0-9_-]{32,}(?![A-Za-z0-9])/g,
+    gone,
+  ],
   [/(?<![0-9])[0-9]{40,}(?![0-9])/g, gone],
 ];
 

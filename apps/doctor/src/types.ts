@@ -21,6 +21,8 @@ export interface Check {
   readonly title: string;
   /** Roles that it concerns; left out: all. */
   readonly roles?: readonly Role[];
+  /** Also made on a host that has no role yet. */
+  readonly beforehand?: true;
   run(probe: Probe, place: Place): Promise<Finding | readonly Finding[]>;
 }
 

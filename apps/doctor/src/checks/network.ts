@@ -9,7 +9,7 @@ export const networkChecks: readonly Check[] = [
   { id: 'certificate', title: 'Certificate', run: withAnswer(certificate) },
   { id: 'clock', title: 'Clock', run: withAnswer(clock) },
   { id: 'versions', title: 'Versions', run: withAnswer(versions) },
-  { id: 'mtu', title: 'MTU', roles: ['gateway', 'device'], run: mtu },
+  { id: 'mtu', title: 'MTU', roles: ['gateway', 'device'], beforehand: true, run: mtu },
 ];
 
 const unknown = 'the address of the controller is not known here: give --controller URL';

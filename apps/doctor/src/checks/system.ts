@@ -7,9 +7,9 @@ const tunnels: readonly Role[] = ['gateway', 'device'];
 /** Checks of kernel, programs, disk and files. */
 export const systemChecks: readonly Check[] = [
   { id: 'kernel', title: 'Kernel', run: async (probe) => kernel(probe.kernel()) },
-  { id: 'wireguard', title: 'WireGuard', roles: tunnels, run: wireguard },
-  { id: 'tools', title: 'Programs', roles: tunnels, run: tools },
-  { id: 'nftables', title: 'nftables', roles: tunnels, run: nftables },
+  { id: 'wireguard', title: 'WireGuard', roles: tunnels, beforehand: true, run: wireguard },
+  { id: 'tools', title: 'Programs', roles: tunnels, beforehand: true, run: tools },
+  { id: 'nftables', title: 'nftables', roles: tunnels, beforehand: true, run: nftables },
   { id: 'foreign-rules', title: 'Rules of other programs', roles: ['gateway'], run: foreignRules },
   { id: 'units', title: 'Services', run: units },
   { id: 'disk', title: 'Disk', run: disk },
