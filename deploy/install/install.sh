@@ -299,6 +299,8 @@ unpack() {
   if ! "$work/$folder/bin/node" --version >/dev/null 2>&1; then
     node_is_new || fail 'the Node.js of the package does not run here, and there is no Node.js 24: nothing was changed'
     ln -sf "$(command -v node)" "$work/$folder/bin/node"
+    # The wireguard-go beside it needs glibc as well. The kernel has WireGuard, or the distribution has its own build.
+    rm -f "$work/$folder/bin/wireguard-go"
   fi
   sync
   mv "$work/$folder" "$home/versions/$version"

@@ -39,12 +39,14 @@ const options = {
   bundle: { type: 'string' },
   json: { type: 'boolean' },
   help: { type: 'boolean', short: 'h' },
+  version: { type: 'boolean' },
 } as const;
 
-/** Parses the command line (without program and script); `help` when that is asked for. Throws a UsageError. */
-export function parseCommand(args: readonly string[]): Asked | 'help' {
+/** Parses the command line (without program and script); `help` or `version` when that is asked for. Throws a UsageError. */
+export function parseCommand(args: readonly string[]): Asked | 'help' | 'version' {
   const { values } = parseFlags('doctor', args, options);
   if (values.help === true) return 'help';
+  if (values.version === true) return 'version';
   const controller = textFlag(values, 'controller');
   if (controller !== null && URL.parse(/:\/\//.test(controller) ? controller : `https://${controller}`) === null)
     throw new UsageError(`--controller: ${JSON.stringify(controller)} is not an address`);

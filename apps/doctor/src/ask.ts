@@ -1,7 +1,8 @@
-import { type IncomingMessage, request as requestPlain } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import { request as requestTls } from 'node:https';
 import type { TLSSocket } from 'node:tls';
 import { readCaFile } from '@sallyport/agent-runtime/ca-file';
+import { http } from '@sallyport/program/http';
 import type { ControllerAnswer } from './types.ts';
 
 /** Asks a controller whether it is ready, and for its version. Rejects with the error of the connection. */
@@ -23,7 +24,7 @@ interface Got extends Omit<ControllerAnswer, 'version'> {
 function get(url: URL, trust: object): Promise<Got> {
   const options = { signal: AbortSignal.timeout(timeoutMs), agent: false as const };
   return new Promise((resolve, reject) => {
-    const sent = url.protocol === 'https:' ? requestTls(url, { ...options, ...trust }) : requestPlain(url, options);
+    const sent = url.protocol === 'https:' ? requestTls(url, { ...options, ...trust }) : http.request(url, options);
     sent.once('error', reject);
     sent.once('response', (answer) => {
       const { statusCode: status = 0, headers, socket } = answer;

@@ -1,5 +1,6 @@
 import { failureOf, stackOf, UsageError } from '@sallyport/agent-runtime';
 import { cleanLines, jsonLine, safeJson } from '@sallyport/contract/text';
+import { version } from '@sallyport/program/place';
 import { helpText, parseCommand } from './arguments.ts';
 import { writeBundle } from './bundle.ts';
 import { examine, reportText } from './examine.ts';
@@ -18,11 +19,11 @@ process.exit();
 async function main(args: readonly string[]): Promise<number> {
   try {
     const asked = parseCommand(args);
-    if (asked === 'help') {
-      process.stdout.write(helpText);
+    if (asked === 'help' || asked === 'version') {
+      process.stdout.write(asked === 'help' ? helpText : `sally doctor ${version}\n`);
       return 0;
     }
-    const probe = systemProbe();
+    const probe = systemProbe(version);
     const place = await findPlace(probe, asked);
     const report = await examine(probe, place);
     process.stdout.write(asked.json ? safeJson(`${JSON.stringify(report)}\n`) : cleanLines(reportText(report)));

@@ -5,13 +5,13 @@ import { release } from 'node:os';
 import { defaultRoutes, lockHolder, StateDirectory } from '@sallyport/agent-runtime';
 import { GatewayAgentStatus } from '@sallyport/contract/local';
 import { findForeignDrops } from '@sallyport/hostnet';
-import { programFile, version } from '@sallyport/program/place';
+import { companionProgram, programFile } from '@sallyport/program/place';
 import { openDetected, slowness } from '@sallyport/wireguard';
 import { askController } from './ask.ts';
 import type { ControllerAnswer, Probe, WireGuardFound } from './types.ts';
 
-/** Reads this host. Answers of the controller are asked for once. */
-export function systemProbe(): Probe {
+/** Reads this host. `version` is that of this program. Answers of the controller are asked for once. */
+export function systemProbe(version: string): Probe {
   const asked = new Map<string, Promise<ControllerAnswer>>();
   return {
     isRoot: process.getuid?.() === 0,
@@ -69,7 +69,8 @@ async function text(path: string): Promise<string | null> {
 }
 
 async function backend(): Promise<WireGuardFound> {
-  const { build } = await openDetected('auto');
+  const program = companionProgram('wireguard-go');
+  const { build } = await openDetected('auto', program === null ? {} : { program });
   return build === null ? { kind: 'kernel', slow: null } : { kind: 'userspace', slow: slowness(build) };
 }
 
