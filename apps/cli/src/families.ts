@@ -171,6 +171,11 @@ export const families: readonly Family[] = [
   },
   {
     group: 'Administration:',
+    commands: [{ name: 'upgrade', about: 'upgrade the gateway and the device of this host, beside their tunnels' }],
+    load: async () => (await import('./commands/upgrade.ts')).addUpgrade,
+  },
+  {
+    group: 'Administration:',
     commands: [
       { name: 'doctor', about: 'check this host, and say what to do' },
       { name: 'uninstall', about: 'undo everything on this host, and remove the program' },

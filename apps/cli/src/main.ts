@@ -1,9 +1,11 @@
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { writeSync } from 'node:fs';
 import { enableCompileCache } from 'node:module';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
+import { stopRequested } from '@sallyport/program';
 import { type ProgramName, programArguments, version } from '@sallyport/program/place';
 
 // The compile cache halves the start-up time. It is in the user's own folder, because code must not come from a folder
@@ -46,7 +48,18 @@ async function runCommand(): Promise<number> {
     argv: process.argv.slice(2),
     runClient: (args) => runProgram('client', args),
     runOperator: (args) => runProgram('backup', args),
+    signal,
+    stopRequested: (left) =>
+      stopRequested(process, { closedOutput: 'continue', write: (text) => writeSync(2, text), left }),
   });
+}
+
+function signal(pid: number, name: NodeJS.Signals): void {
+  try {
+    process.kill(pid, name);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
 }
 
 /** Opens an address in the person's browser. The address is printed as well, so a failure does not matter. */

@@ -33,6 +33,10 @@ export interface Io {
   readonly argv?: readonly string[];
   /** Runs the device program with inherited output. Returns its exit code. */
   runClient?(args: readonly string[]): Promise<number>;
+  /** Sends a signal to a process. A process that has ended is no failure. */
+  signal?(pid: number, name: 'SIGUSR2' | 'SIGKILL'): void;
+  /** Resolves when the program is asked to stop. From then on, `left` says what remains if it is ended at once. */
+  stopRequested?(left: () => string): Promise<unknown>;
   /** Runs the program of backups in the same way. */
   runOperator?(args: readonly string[]): Promise<number>;
   /** State directory of this host's device, unless one is named. The default is the usual directory. */

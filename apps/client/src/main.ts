@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { clean, cleanLines, jsonLine, safeJson } from '@sallyport/contract/text';
 import { exitCodeOf, returnMemoryAfterStart, type StopReason, stopRequested } from '@sallyport/program';
 import { companionProgram, programArguments, root, version } from '@sallyport/program/place';
+import { restartRequested, startAgain } from '@sallyport/program/restart';
 import { parseCommand, type RunSettings, type UpCommand } from './arguments.ts';
 
 // A reader that closes its pipe early ends that output only; a log without a reader ends nothing.
@@ -116,7 +117,7 @@ async function run(command: RunSettings): Promise<number> {
     });
     process.exit(1);
   });
-  return runClient(command, {
+  const result = await runClient(command, {
     version: version,
     pid: process.pid,
     key: { environment, environmentFile },
@@ -126,7 +127,14 @@ async function run(command: RunSettings): Promise<number> {
     now: Date.now,
     sinceBoot: () => uptime() * 1000,
     interrupted: untilStopped(command.stateDir),
+    restart: restartRequested(process),
   });
+  if (result !== 'restart') return result;
+  log.info('starting again: the tunnel stays up');
+  // `sally up --foreground` goes on as the daemon: its settings are stored.
+  const args = process.argv.slice(2);
+  startAgain('client', args[0] === 'run' ? args : ['run', '--state-dir', command.stateDir], process.env);
+  return 1;
 }
 
 /** Keeps the process alive through signals while it works, up to the third within a second. */

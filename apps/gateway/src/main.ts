@@ -4,6 +4,7 @@ import { AgentClock, createLog, failureOf, stackOf, UsageError } from '@sallypor
 import { cleanLines, jsonLine, safeJson } from '@sallyport/contract/text';
 import { returnMemoryAfterStart, stopRequested } from '@sallyport/program';
 import { companionProgram, version } from '@sallyport/program/place';
+import { restartRequested, startAgain } from '@sallyport/program/restart';
 import { helpText, parseCommand, type RunCommand } from './arguments.ts';
 import { downGateway } from './commands/down.ts';
 import { runGateway } from './commands/run.ts';
@@ -72,7 +73,7 @@ async function run(command: RunCommand): Promise<number> {
     process.exit(1);
   });
   returnMemoryAfterStart();
-  return runGateway(command, {
+  const result = await runGateway(command, {
     version: version,
     token: { environment, environmentFile },
     caFile: caFile || null,
@@ -81,7 +82,12 @@ async function run(command: RunCommand): Promise<number> {
     log,
     clock: new AgentClock(Date.now, () => uptime() * 1000),
     interrupted: untilStopped(command),
+    restart: restartRequested(process),
   });
+  if (result !== 'restart') return result;
+  log.info('starting again: the data plane goes on');
+  startAgain('gateway', process.argv.slice(2), process.env);
+  return 1;
 }
 
 /** Keeps the process alive through signals while it works, up to the third within a second. */

@@ -44,10 +44,12 @@ export interface RunContext {
   readonly sinceBoot: () => number;
   /** Resolves when the process is asked to end. */
   readonly interrupted: Promise<unknown>;
+  /** Resolves when the daemon is asked to end and to start again with the same tunnels. */
+  readonly restart: Promise<unknown>;
 }
 
-/** Runs the daemon until it ends. Returns the exit code. Throws UsageError. */
-export async function runClient(command: RunSettings, context: RunContext): Promise<number> {
+/** Runs the daemon until it ends. Returns the exit code, or `restart`. Throws UsageError. */
+export async function runClient(command: RunSettings, context: RunContext): Promise<number | 'restart'> {
   const { log } = context;
   const directory = await StateDirectory.open(command.stateDir);
   // The mark and the routing table belong to the host. A second client would take them from the first on any interface.
@@ -147,7 +149,7 @@ async function createParts(
   return parts;
 }
 
-async function serve(parts: Parts, command: RunSettings, context: RunContext): Promise<number> {
+async function serve(parts: Parts, command: RunSettings, context: RunContext): Promise<number | 'restart'> {
   const { agent, stopped } = parts;
   const server = await LocalServer.listen(
     command.stateDir,
@@ -164,9 +166,11 @@ async function serve(parts: Parts, command: RunSettings, context: RunContext): P
       agent.ended,
       stopped.then(() => 'asked' as const),
       context.interrupted.then(() => 'interrupted' as const),
+      context.restart.then(() => 'restart' as const),
     ]);
     if (typeof why !== 'string') return await reportEnding(why, agent, context.log);
     await within(agent.stop(), longestStopMs);
+    if (why === 'restart') return why;
     context.log.info('stopped: the tunnel stays up without the daemon', { why });
     return 0;
   } finally {

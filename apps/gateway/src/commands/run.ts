@@ -33,10 +33,12 @@ export interface RunContext {
   readonly clock: AgentClock;
   /** Resolves when the process is asked to end. */
   readonly interrupted: Promise<unknown>;
+  /** Resolves when the agent is asked to end and to start again with the same tunnels. */
+  readonly restart: Promise<unknown>;
 }
 
-/** Runs the agent until it ends. Returns the exit code. Throws UsageError. */
-export async function runGateway(command: RunCommand, context: RunContext): Promise<number> {
+/** Runs the agent until it ends. Returns the exit code, or `restart`. Throws UsageError. */
+export async function runGateway(command: RunCommand, context: RunContext): Promise<number | 'restart'> {
   const { log } = context;
   const trust = trustOf(command, context);
   const directory = await StateDirectory.open(command.stateDir);
@@ -84,6 +86,7 @@ async function createAgent(
     plane,
     status: (session, now, sighting) =>
       formatStatus(session, now, {
+        version,
         sighting,
         aheadMs: clock.hostNow() - clock.now(),
         notes: directory.unsaved,
@@ -94,15 +97,17 @@ async function createAgent(
   });
 }
 
-async function untilOver(agent: Agent, command: RunCommand, context: RunContext): Promise<number> {
-  const { log, interrupted } = context;
+async function untilOver(agent: Agent, command: RunCommand, context: RunContext): Promise<number | 'restart'> {
+  const { log, interrupted, restart } = context;
   const why = await Promise.race([
     agent.ended,
     interrupted.then(() => 'interrupted' as const),
+    restart.then(() => 'restart' as const),
     parentGone(command, context.stdin).then(() => 'orphaned' as const),
   ]);
   if (typeof why !== 'string') return reportEnding(why, log);
   await agent.stop();
+  if (why === 'restart') return why;
   if (why === 'orphaned' || !command.downOnExit) {
     log.info('stopped: the data plane goes on without the agent', { why });
     return 0;

@@ -4,6 +4,7 @@ import { GatewayAgentStatus } from '@sallyport/contract/local';
 
 /** Facts for the status of the gateway. */
 export interface StatusFacts {
+  readonly version: string;
   /** State that could not be stored, one sentence each. */
   readonly notes: readonly string[];
   readonly sighting: Sighting | null;
@@ -17,11 +18,12 @@ export interface StatusFacts {
 export function formatStatus(
   session: AgentSession,
   now: number,
-  { sighting, aheadMs, slow, notes }: StatusFacts,
+  { version, sighting, aheadMs, slow, notes }: StatusFacts,
 ): string {
   const { phase, applied, failure, desired } = session;
   const gateway = desired.items.get('gateway');
   const status: GatewayAgentStatus = {
+    version,
     pid: process.pid,
     updatedAt: new Date(now).toISOString(),
     phase,

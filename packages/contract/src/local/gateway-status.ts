@@ -7,6 +7,7 @@ const line = z.string().max(65_536);
 
 /** Last status of a gateway agent (`status.json` in its state directory), for `sally gateway status`. */
 export const GatewayAgentStatus = z.object({
+  version: word.optional().describe('Version of the agent; left out by agents before 0.3.0'),
   pid: z.int().nonnegative(),
   updatedAt: z.iso.datetime().max(40),
   phase: z.enum(['idle', 'connecting', 'greeting', 'authenticating', 'live', 'waiting', 'refused', 'stopped']),

@@ -1,0 +1,33 @@
+import { existsSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { root } from './place.ts';
+
+/** Part of `process` that waits for a request to start again. */
+export interface Restartable {
+  on(signal: 'SIGUSR2', listener: () => void): unknown;
+}
+
+/** Resolves when `sally upgrade` asks this program to start again (SIGUSR2), perhaps with another version. */
+export const restartRequested = (program: Restartable): Promise<'restart'> =>
+  new Promise((resolve) => {
+    program.on('SIGUSR2', () => resolve('restart'));
+  });
+
+/**
+ * Replaces this process by `sally ROLE ARGS` of the version that is current now. The process id stays, so that a service
+ * manager notices nothing. Throws when that program cannot be started.
+ */
+export function startAgain(role: 'gateway' | 'client', args: readonly string[], environment: NodeJS.ProcessEnv): void {
+  const program = launcher();
+  const env = { ...environment };
+  // The cache of compiled code belongs to the old version.
+  if (env.NODE_COMPILE_CACHE?.startsWith(root) === true) delete env.NODE_COMPILE_CACHE;
+  if (process.execve === undefined) throw new Error('this Node.js cannot replace a process');
+  process.execve(program, [program, role, ...args], env);
+}
+
+/** `bin/sally` of the current version, which also knows of a trial; else the one of this program. */
+function launcher(): string {
+  const current = join(dirname(dirname(root)), 'current/bin/sally');
+  return basename(dirname(root)) === 'versions' && existsSync(current) ? current : join(root, 'bin/sally');
+}
