@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { inSlices } from './slices.ts';
+import { inSlices, takeSlice } from './slices.ts';
 
 /** Items that take a millisecond each by `clock`; null where nothing was found. */
 function* slow<T>(items: readonly (T | null)[], clock: { now: number }): Generator<T | null> {
@@ -40,4 +40,22 @@ test('short works come in one batch, and nothing comes of nothing', async () => 
   const batches = await all(many);
   assert.deepEqual(batches.flat(), many);
   assert.ok(batches.every(({ length }) => length <= 500));
+});
+
+test('a slice ends with its time or with the work', (t) => {
+  let now = 0;
+  t.mock.method(performance, 'now', () => now);
+  function* work() {
+    for (let step = 0; step < 10; step++) {
+      now += 3;
+      yield null;
+    }
+    return 'done';
+  }
+  const steps = work();
+  assert.deepEqual(takeSlice(steps), { done: false, value: null });
+  assert.equal(now, 9, 'the third step passed the end of the slice');
+  takeSlice(steps);
+  takeSlice(steps);
+  assert.deepEqual(takeSlice(steps), { done: true, value: 'done' });
 });

@@ -27,6 +27,14 @@ export async function* inSlices<T>(
   if (batch.length > 0) yield batch;
 }
 
+/** Takes steps of a work until a slice is over or the work is done. Returns the last step. */
+export function takeSlice<T>(steps: Iterator<null, T>): IteratorResult<null, T> {
+  const began = performance.now();
+  let step = steps.next();
+  while (step.done !== true && performance.now() - began < sliceMs) step = steps.next();
+  return step;
+}
+
 /** Does a long work whose steps give nothing. */
 export async function doInSlices(steps: Iterable<null>): Promise<void> {
   for await (const _ of inSlices(steps));

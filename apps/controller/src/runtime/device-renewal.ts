@@ -13,6 +13,8 @@ export interface RenewalHost {
   /** Time that a step took, milliseconds. */
   readonly took: (ms: number) => void;
   readonly failed: (error: unknown) => void;
+  /** The compiler is in the middle of a change. `run` is called after it. */
+  readonly isBusy: () => boolean;
 }
 
 /**
@@ -62,7 +64,7 @@ export class DeviceRenewal {
     this.#scheduled = true;
     this.#host.timers.soon(() => {
       this.#scheduled = false;
-      if (this.#stopped) return;
+      if (this.#stopped || this.#host.isBusy()) return;
       try {
         this.#step();
       } catch (error) {

@@ -13,7 +13,7 @@ import type { DesiredState, StateChange } from '../channel/types.ts';
 import { readLog } from '../db/change-log.ts';
 import { type Scoped, scoped } from '../db/scoped.ts';
 import type { LoggedChange, Store } from '../db/store.ts';
-import { doInSlices } from '../slices.ts';
+import { breathe, doInSlices, takeSlice } from '../slices.ts';
 import { DeviceRenewal } from './device-renewal.ts';
 import type { VolatileFacts } from './volatile-facts.ts';
 import { asChanges, differences, isNews, worldChanges } from './world-changes.ts';
@@ -61,6 +61,10 @@ export class TenantRuntime {
   #leaseMs = 0;
   #revision = 0;
   #working: Promise<void> | null = null;
+  /** Settled when the change is over in whose middle the compiler is. */
+  #changing: Promise<void> | null = null;
+  /** Objects whose facts changed meanwhile. */
+  readonly #late = new Map<string, 'device' | 'gateway'>();
   #stopped = false;
 
   constructor(tenant: string, host: RuntimeHost) {
@@ -94,10 +98,15 @@ export class TenantRuntime {
     const compiler = this.#compiler;
     const known = compiler === null ? null : objectOf(compiler.world, kind, id);
     if (compiler === null || known === null) return;
+    if (this.#changing !== null) {
+      this.#late.set(id, kind);
+      return;
+    }
     const change = this.#host.facts.current(known);
     if (JSON.stringify(known) === JSON.stringify(change)) return;
-    this.#timed(() => this.#tell(compiler, compiler.applyToGateways([change], this.#host.store.now())));
-    this.#schedule(compiler);
+    this.#change(compiler, [change], (ofGateways) => this.#tell(compiler, ofGateways)).catch((err) =>
+      this.#host.log.error({ err, tenant: this.#tenant }, 'could not follow a fact about an agent'),
+    );
   }
 
   /** Ends the timer. */
@@ -122,7 +131,9 @@ export class TenantRuntime {
    * Returns the state of a gateway or native device. The state of a followed device is kept up to date from then on.
    */
   async current(agent: string): Promise<DesiredState | null> {
-    const compiler = await this.settled();
+    let compiler = await this.settled();
+    // Another change may have begun before this function went on.
+    while (this.#changing !== null) compiler = await this.settled();
     if (compiler === null || !isAgent(compiler.world, agent)) return null;
     const kept = this.#devices.has(agent) || compiler.world.gateways.has(agent);
     if (kept) this.#renewal?.renew(agent);
@@ -176,7 +187,8 @@ export class TenantRuntime {
     const compiler = new TenantCompiler(this.#host.facts.settings(world.settings));
     const changes = asChanges(world);
     if (asksDearly(world.rules)) await this.#evaluateAhead(compiler.world.with(this.#current(changes)));
-    this.#timed(() => compiler.apply(this.#current(changes), this.#host.store.now()));
+    const steps = compiler.applyInSteps(this.#current(changes), this.#host.store.now());
+    for (let step = this.#slice(steps); step.done !== true; step = this.#slice(steps)) await breathe();
     for (const gateway of compiler.world.gateways.keys()) this.#hashes.set(gateway, compiler.hash(gateway));
     this.#compiler = compiler;
     this.#renewal = this.#renewalOf(compiler);
@@ -192,7 +204,9 @@ export class TenantRuntime {
     if (head <= this.#revision && changes !== null) return false;
     this.#leaseMs = leaseMs;
     await this.#evaluateChanged(compiler.world, values);
-    this.#timed(() => this.#apply(compiler, changes, values, head));
+    // Checked in this function: nothing may come between the check and the change.
+    while (this.#changing !== null) await this.#changing;
+    await this.#apply(compiler, changes, values, head);
     return true;
   }
 
@@ -227,30 +241,71 @@ export class TenantRuntime {
     await this.#evaluateAhead(next, news.every(({ kind }) => ownKinds.has(kind)) ? devices : undefined);
   }
 
-  #apply(
+  async #apply(
     compiler: TenantCompiler,
     changes: readonly LoggedChange[] | null,
     values: readonly WorldChange[],
     number: number,
-  ): void {
+  ): Promise<void> {
     const existed = new Set(values.flatMap((change) => this.#followedAgent(compiler.world, change) ?? []));
     const news = this.#current(values).filter((value) => isNews(compiler.world, value));
-    const ofGateways = compiler.applyToGateways(news, this.#host.store.now());
-    this.#revision = number;
-    const steps = this.#steps(compiler, ofGateways);
-    for (const change of values) if (change.kind === 'gateway' && change.value === null) this.#hashes.delete(change.id);
-    for (const { op, id } of changes ?? []) if (op === 'rekey') this.#host.deliver(id, { kind: 'rekeyed' });
-    const gone = [...existed].filter((id) => !isAgent(compiler.world, id));
-    for (const id of gone) {
-      this.unfollowed(id);
-      steps.delete(id);
-      this.#host.deliver(id, { kind: 'deleted' });
+    await this.#change(compiler, news, (ofGateways) => {
+      this.#revision = number;
+      const steps = this.#steps(compiler, ofGateways);
+      for (const change of values)
+        if (change.kind === 'gateway' && change.value === null) this.#hashes.delete(change.id);
+      for (const { op, id } of changes ?? []) if (op === 'rekey') this.#host.deliver(id, { kind: 'rekeyed' });
+      const gone = [...existed].filter((id) => !isAgent(compiler.world, id));
+      for (const id of gone) {
+        this.unfollowed(id);
+        steps.delete(id);
+        this.#host.deliver(id, { kind: 'deleted' });
+      }
+      for (const [agent, step] of steps) this.#host.deliver(agent, step);
+      this.#renewal?.run();
+      const unknown = changes === null ? new Set(this.#host.followed()).difference(new Set(gone)) : [];
+      for (const agent of unknown) this.#host.deliver(agent, { kind: 'unknown-identity' });
+    });
+  }
+
+  /**
+   * Applies changes in slices, so that a change that concerns everybody does not hold the event loop, and delivers what
+   * they changed after the last one. A short change is delivered before the call returns. To be called while no change is
+   * under way.
+   */
+  async #change(
+    compiler: TenantCompiler,
+    changes: readonly WorldChange[],
+    deliver: (ofGateways: ReadonlyMap<string, GatewayChange>) => void,
+  ): Promise<void> {
+    if (this.#changing !== null) throw new Error('a change is under way');
+    const over = Promise.withResolvers<void>();
+    this.#changing = over.promise;
+    try {
+      const steps = compiler.applyInSteps(changes, this.#host.store.now());
+      let step = this.#slice(steps);
+      for (; step.done !== true; step = this.#slice(steps)) await breathe();
+      this.#changing = null;
+      deliver(step.value);
+      this.#schedule(compiler);
+    } finally {
+      this.#changing = null;
+      over.resolve();
+      this.#followLate();
     }
-    for (const [agent, step] of steps) this.#host.deliver(agent, step);
-    this.#renewal?.run();
-    const unknown = changes === null ? new Set(this.#host.followed()).difference(new Set(gone)) : [];
-    for (const agent of unknown) this.#host.deliver(agent, { kind: 'unknown-identity' });
-    this.#schedule(compiler);
+  }
+
+  #slice<T>(steps: Iterator<null, T>): IteratorResult<null, T> {
+    const began = performance.now();
+    const step = takeSlice(steps);
+    this.#host.took(performance.now() - began);
+    return step;
+  }
+
+  #followLate(): void {
+    const late = [...this.#late];
+    this.#late.clear();
+    for (const [id, kind] of late) this.factsChanged(kind, id);
   }
 
   /** Returns the id of the agent that a change is about, if it exists and has listeners. */
@@ -276,9 +331,11 @@ export class TenantRuntime {
   /** Compiles the changes that are due by time, and sets the alarm for the next one. */
   async #keepTime(compiler: TenantCompiler): Promise<void> {
     const isDue = () => (compiler.nextDeadline() ?? Number.POSITIVE_INFINITY) <= this.#host.store.now();
+    while (this.#changing !== null) await this.#changing;
     if (isDue() && asksDearly(compiler.world.rules.values())) await this.#evaluateAhead(compiler.world.with([]));
-    if (isDue()) this.#timed(() => this.#tell(compiler, compiler.applyToGateways([], this.#host.store.now())));
-    this.#schedule(compiler);
+    while (this.#changing !== null) await this.#changing;
+    if (isDue()) await this.#change(compiler, [], (ofGateways) => this.#tell(compiler, ofGateways));
+    else this.#schedule(compiler);
   }
 
   /** Sets no alarm for a tenant without listeners: the next question brings it up to date first. */
@@ -309,15 +366,10 @@ export class TenantRuntime {
     return new DeviceRenewal(compiler, {
       timers,
       took,
+      isBusy: () => this.#changing !== null,
       tell: (device, delta) => deliver(device, this.#step(compiler, device, delta, false)),
       failed: (err) => log.error({ err, tenant: this.#tenant }, 'could not bring devices up to date'),
     });
-  }
-
-  #timed(work: () => void): void {
-    const began = performance.now();
-    work();
-    this.#host.took(performance.now() - began);
   }
 }
 

@@ -110,29 +110,42 @@ export class TenantCompiler {
     return new Map([...ofGateways.entries().map(([id, { delta }]) => [id, delta] as const), ...this.renewDevices()]);
   }
 
-  /**
-   * Applies changes as `apply` does, but leaves the states of devices for `renewDevices`. Each phase takes the results of
-   * the phases that it depends on; `docs/compiler.md` shows them.
-   */
+  /** Applies changes as `apply` does, but leaves the states of devices for `renewDevices`. */
   applyToGateways(changes: readonly WorldChange[], now: number): ReadonlyMap<string, GatewayChange> {
+    const steps = this.applyInSteps(changes, now);
+    for (;;) {
+      const step = steps.next();
+      if (step.done) return step.value;
+    }
+  }
+
+  /**
+   * Applies changes as `applyToGateways` does. The caller may pause between two steps, and must take all of them. Until
+   * the last one the caller asks for no state and applies nothing else. `world` and `decide` follow with the first step.
+   * Each phase takes the results of the phases that it depends on; `docs/compiler.md` shows them.
+   */
+  *applyInSteps(
+    changes: readonly WorldChange[],
+    now: number,
+  ): Generator<null, ReadonlyMap<string, GatewayChange>, undefined> {
     const affected = this.#intake.take(changes);
     const { destinations, routes } = affected;
     this.#decider.forget({ destinations, sources: routes.universal.size > 0 ? 'all' : affected.devices.members });
     const moment = this.#momentOf(now, affected.timeZone);
 
     const rebuilt = this.#gateways.rebuild(affected.gateways, routes.universal);
-    const devices = this.#devices.regroup(affected.devices, moment);
-    const sites = this.#sites.regroup(affected.sites, moment);
-    const placed = this.#gateways.place(rebuilt, devices, sites);
-    const shown = this.#gateways.show(placed, devices, sites, affected.relays.items, this.#relayOf);
+    const devices = yield* this.#devices.regroup(affected.devices, moment);
+    const sites = yield* this.#sites.regroup(affected.sites, moment);
+    const placed = yield* this.#gateways.place(rebuilt, devices, sites);
+    const shown = yield* this.#gateways.show(placed, devices, sites, affected.relays.items, this.#relayOf);
 
     const transits = this.#transits.find(routes, placed, devices, sites);
     const linked = this.#links.renew(transits, rebuilt, routes);
     const relayed = this.#pairs.renew(affected.relays, shown, linked);
 
     const touched = [...rebuilt.touched, ...shown.showing, ...linked.linked, ...relayed.relaying];
-    const ofGateways = this.#gateways.settle(new Set(touched));
-    this.#clients.mark(routes, rebuilt, devices, placed, relayed);
+    const ofGateways = yield* this.#gateways.settle(new Set(touched));
+    yield* this.#clients.mark(routes, rebuilt, devices, placed, relayed);
     return ofGateways;
   }
 

@@ -1,4 +1,5 @@
 import { Multimap, type ReadonlyMultimap } from '../indexes/maps.ts';
+import { Steps } from '../indexes/steps.ts';
 import { Admissions } from './admissions.ts';
 import { type Audience, Audiences, type MemberKind } from './audiences.ts';
 import type { MemberSource } from './member-sources.ts';
@@ -57,13 +58,15 @@ export class Members<K extends MemberKind> {
     return this.#admissions.nextDeadline();
   }
 
-  /** Matches members again, together with those whose outcomes are due, and moves them to their audiences. */
-  regroup({ members, changed }: Rematch, moment: Moment): Regrouped<K> {
+  /** Matches members again, together with those whose outcomes are due, and moves them to their audiences. In steps. */
+  *regroup({ members, changed }: Rematch, moment: Moment): Generator<null, Regrouped<K>> {
     const due = moment.reset ? this.#admissions.takeTimed() : this.#admissions.takeDue(moment.now);
     const rematched = members.union(due);
     const [moved, left] = [new Set<string>(), new Multimap()];
     const [founded, entering, abandoned] = [new Set<Audience>(), new Set<Audience>(), new Set<Audience>()];
+    const steps = new Steps();
     for (const id of rematched) {
+      if (steps.done(perMember)) yield null;
       const before = this.audiences.of(id);
       const now = this.#assign(id, moment);
       for (const audience of [before, now]) if (audience != null && audience.entry !== null) entering.add(audience);
@@ -94,3 +97,6 @@ export class Members<K extends MemberKind> {
     return this.audiences.assign(id, matches, this.#source.entry(id));
   }
 }
+
+/** Work of matching one member, in units of a step. */
+const perMember = 8;

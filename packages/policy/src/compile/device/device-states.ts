@@ -8,11 +8,16 @@ import type { Placed, Rebuilt } from '../gateway/gateways.ts';
 import { commonItems, hostPrefix } from '../indexes/facts.ts';
 import { deltaOf, hashOf, Layer } from '../indexes/layer.ts';
 import { Multimap } from '../indexes/maps.ts';
+import { Steps } from '../indexes/steps.ts';
 import type { Pairs, Relayed } from '../routing/pairs.ts';
 import { affectEveryDevice, type RouteChanges } from '../routing/route-changes.ts';
 import type { Tenant } from '../routing/tenant.ts';
 import type { Unmet } from './denials.ts';
 import { DeviceView } from './device-view.ts';
+
+/** Work of finding the view of a device, and of renewing a view, in units of a step. */
+const perDevice = 8;
+const perView = 50;
 
 interface Followed {
   view: DeviceView | null;
@@ -80,19 +85,26 @@ export class DeviceStates {
   }
 
   /** Follows changes: renews what devices share, and marks the devices whose state may be out of date. */
-  mark(
+  *mark(
     routes: RouteChanges,
     rebuilt: Rebuilt,
     { rematched }: Regrouped<'device'>,
     placed: Placed,
     { ends }: Relayed,
-  ): void {
+  ): Generator<null, void> {
     if (rebuilt.common) this.#renewCommon();
     const stale = this.#staleViews(routes, placed);
-    for (const id of rematched) this.#rematch(id);
+    const steps = new Steps();
+    for (const id of rematched) {
+      this.#rematch(id);
+      if (steps.done(perDevice)) yield null;
+    }
     for (const id of ends) if (this.#followed.has(id)) this.#pending.add(id);
     if (routes.settings) for (const id of this.#followed.keys()) this.#pending.add(id);
-    for (const view of stale) if (view.members.size > 0) this.#renewView(view);
+    for (const view of stale) {
+      if (view.members.size > 0) this.#renewView(view);
+      if (steps.done(perView)) yield null;
+    }
     for (const gateway of routes.peers)
       for (const view of this.#byGateway.get(gateway)) if (!stale.has(view)) this.#renewPeers(view, gateway);
   }

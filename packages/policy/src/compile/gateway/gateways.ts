@@ -12,6 +12,7 @@ import { computed, Multimap, type ReadonlyMultimap } from '../indexes/maps.ts';
 import type { PolicyIndex } from '../indexes/policy-index.ts';
 import type { ResourceIndex } from '../indexes/resource-index.ts';
 import type { SiteIndex } from '../indexes/sites.ts';
+import { Steps } from '../indexes/steps.ts';
 import type { Passing } from './destinations.ts';
 import { GatewayState } from './gateway-state.ts';
 
@@ -121,8 +122,9 @@ export class Gateways {
   }
 
   /** Places the audiences whose access may have changed at the gateways where it may have changed. */
-  place(rebuilt: Rebuilt, devices: Regrouped<'device'>, sites: Regrouped<'site'>): Placed {
+  *place(rebuilt: Rebuilt, devices: Regrouped<'device'>, sites: Regrouped<'site'>): Generator<null, Placed> {
     const placement = new Placement();
+    const steps = new Steps();
     for (const { dissolved } of [devices, sites])
       for (const audience of dissolved)
         for (const gateway of [...audience.gateways]) this.#states.get(gateway)?.remove(audience);
@@ -131,12 +133,13 @@ export class Gateways {
       if (state === undefined || outcomes.policies.size === 0) continue;
       state.invalidate(outcomes.policies, outcomes.everyDevice);
       for (const { audiences } of [devices, sites])
-        for (const audience of audiencesOf(outcomes, audiences)) placement.place(state, audience);
+        for (const audience of audiencesOf(outcomes, audiences))
+          if (steps.done(placement.place(state, audience))) yield null;
     }
     for (const { founded } of [devices, sites])
       for (const audience of founded)
         for (const state of this.#statesFor(audience))
-          if (!audience.gateways.has(state.id)) placement.place(state, audience);
+          if (!audience.gateways.has(state.id) && steps.done(placement.place(state, audience))) yield null;
     return placement;
   }
 
@@ -144,24 +147,29 @@ export class Gateways {
    * Renews the items about members. `relayItems`: devices of which a gateway may be told another relay, by gateway;
    * `relayOf` says which.
    */
-  show(
+  *show(
     placed: Placed,
     devices: Regrouped<'device'>,
     sites: Regrouped<'site'>,
     relayItems: ReadonlyMultimap,
     relayOf: RelayOf,
-  ): Shown {
-    const shownDevices = Multimap.union([devices.left, placed.items.device, relayItems, arrived(devices)]);
-    const shownSites = Multimap.union([sites.left, placed.items.site, arrived(sites)]);
-    for (const [id, gateways] of byMember(shownDevices))
+  ): Generator<null, Shown> {
+    const shownDevices = new Multimap();
+    const steps = new Steps();
+    const concerned = yield* gatewaysOf(devices, [devices.left, placed.items.device, relayItems]);
+    for (const [id, gateways] of concerned) {
       this.#showDevice(id, gateways, devices.audiences.of(id), relayOf);
+      for (const gateway of gateways) shownDevices.add(gateway, id);
+      if (steps.done(gateways.size)) yield null;
+    }
+    const shownSites = Multimap.union([sites.left, placed.items.site, arrived(sites)]);
     for (const [gateway, ids] of shownSites.entries())
       for (const id of ids) this.#states.get(gateway)?.setSite(id, this.#sites.get(id) ?? null, sites.audiences.of(id));
     return { showing: new Set([...shownDevices.keys(), ...shownSites.keys()]), devices: shownDevices };
   }
 
   /** Device by device: gateways then share its item, which is compared and hashed once. */
-  #showDevice(id: string, gateways: readonly string[], audience: Audience | undefined, relayOf: RelayOf): void {
+  #showDevice(id: string, gateways: ReadonlySet<string>, audience: Audience | undefined, relayOf: RelayOf): void {
     const device = this.#world.devices.get(id) ?? null;
     const [first = ''] = audience?.gateways ?? [];
     const shown = this.#states.get(first)?.store.get(`device/${id}`);
@@ -171,11 +179,13 @@ export class Gateways {
   }
 
   /** Ends a change at some gateways. Returns what changed for each of them, if anything did. */
-  settle(ids: Iterable<string>): Map<string, GatewayChange> {
+  *settle(ids: Iterable<string>): Generator<null, Map<string, GatewayChange>> {
     const deltas = new Map<string, GatewayChange>();
+    const steps = new Steps();
     for (const id of ids) {
       const delta = this.#states.get(id)?.settle() ?? null;
       if (delta !== null) deltas.set(id, delta);
+      if (steps.done(delta === null ? 1 : delta.delta.upserts.length + delta.delta.removes.length)) yield null;
     }
     return deltas;
   }
@@ -240,10 +250,12 @@ class Placement implements Placed {
   readonly audiences = new Set<Audience>();
   readonly items = { device: new Multimap(), site: new Multimap() };
 
-  place(state: GatewayState, audience: Audience): void {
+  /** Returns the work that it was: the number of members whose item may change, at least 1. */
+  place(state: GatewayState, audience: Audience): number {
     this.audiences.add(audience);
-    if (!state.place(audience)) return;
+    if (!state.place(audience)) return 1;
     for (const member of audience.members) this.items[audience.kind].add(state.id, member);
+    return audience.members.size;
   }
 }
 
@@ -251,10 +263,24 @@ function audiencesOf({ policies, everyDevice }: Outcomes, audiences: Audiences):
   return everyDevice ? audiences.all() : new Set(policies.values().flatMap((policy) => audiences.withPolicy(policy)));
 }
 
-/** Returns the gateways of each member. */
-function byMember(members: ReadonlyMultimap): Map<string, string[]> {
-  const gateways = new Map<string, string[]>();
-  for (const [gateway, ids] of members.entries()) for (const id of ids) computed(gateways, id, () => []).push(gateway);
+/** Returns the gateways of each device: those that are given, and those of the present audience of a moved one. */
+function* gatewaysOf(
+  { moved, audiences }: Regrouped<'device'>,
+  given: readonly ReadonlyMultimap[],
+): Generator<null, Map<string, Set<string>>> {
+  const gateways = new Map<string, Set<string>>();
+  const steps = new Steps();
+  for (const id of moved) {
+    const own = new Set(audiences.of(id)?.gateways);
+    if (own.size > 0) gateways.set(id, own);
+    if (steps.done(own.size)) yield null;
+  }
+  for (const members of given)
+    for (const [gateway, ids] of members.entries())
+      for (const id of ids) {
+        computed(gateways, id, () => new Set()).add(gateway);
+        if (steps.done()) yield null;
+      }
   return gateways;
 }
 
