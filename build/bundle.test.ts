@@ -33,6 +33,10 @@ test('the code of a package is cheap to load', { skip }, async (t) => {
       );
   });
 
+  await t.test('notices that stand in comments of libraries are kept', () => {
+    assert.match(readFileSync(join(programs, 'NOTICES.txt'), 'utf8'), /formdata-polyfill\. MIT License/);
+  });
+
   await t.test('no program loads fetch of Node.js at its start by an import statement of node:http', () => {
     for (const name of programNames) {
       const files = [...loadedAtStart(programs, `${name}.js`)];

@@ -41,15 +41,28 @@ async function writePrograms(folder: string): Promise<string[]> {
       charset: 'ascii',
       entryFileNames: '[name].js',
       chunkFileNames: 'part-[hash].js',
-      // Names stay, because stack traces are read by people. Licences have a file of their own: `NOTICES.txt`.
+      // Names stay, because stack traces are read by people. Notices in comments have a file of their own.
       minify: { compress: false, mangle: false, codegen: { removeWhitespace: true } },
       comments: false,
     });
     const modules = output.flatMap((file) => (file.type === 'chunk' ? file.moduleIds : []));
+    writeFileSync(join(folder, 'NOTICES.txt'), noticesIn(modules));
     return [...new Set(modules.flatMap(libraryOf))].sort();
   } finally {
     await build.close();
   }
+}
+
+/** Returns the notices of authors in the comments of libraries, which the code of the package does not have. */
+function noticesIn(modules: readonly string[]): string {
+  const sources = modules.filter((module) => libraryOf(module).length > 0).sort();
+  const notices = sources.flatMap((module) => {
+    const found = readFileSync(module, 'utf8').match(
+      /\/\*![\s\S]*?\*\/|^\s*\/\/!.*$|\/\*\*[^/]*?@(license|preserve)[\s\S]*?\*\//gm,
+    );
+    return found ?? [];
+  });
+  return `${[...new Set(notices.map((notice) => notice.trim()))].join('\n\n')}\n`;
 }
 
 /** Folder of the library that a module belongs to, relative to the root; none for our own. */
