@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { request } from 'node:http';
 import { connect } from 'node:net';
 import { test } from 'node:test';
-import { type AgentMessage, channelPath } from '@sallyport/contract/channel';
+import { type AgentMessage, channelPath, channelProtocol } from '@sallyport/contract/channel';
 import { newSigner } from './testing/agent-keys.ts';
 import { type Harness, startChannel } from './testing/harness.ts';
 import { until } from './testing/manual-time.ts';
@@ -81,6 +81,19 @@ test('another protocol number is refused before anything else', async (t) => {
   const peer = await ScriptedAgent.open(h.port, newAgent(h.gateway().id));
   peer.send({ ...hello(peer.identity.agent), protocol: 99 });
   assert.equal((await peer.expect('refused')).code, 'protocol');
+});
+
+test('a refused protocol number says which side to upgrade', async (t) => {
+  const h = await startChannel(t);
+  const messageFor = async (protocol: number) => {
+    const peer = await ScriptedAgent.open(h.port, newAgent(h.gateway().id));
+    peer.send({ ...hello(peer.identity.agent), protocol });
+    const { message, final } = await peer.expect('refused');
+    assert.equal(final, false, 'the agent tries again after an upgrade');
+    return message;
+  };
+  assert.match(await messageFor(channelProtocol + 1), /newer than the controller .*: upgrade the controller first$/);
+  assert.match(await messageFor(channelProtocol - 2), /too old for the controller .*: upgrade the agent$/);
 });
 
 test('a frame too large for a stranger cuts the connection, and so does one above the limit of agents', async (t) => {

@@ -1,4 +1,4 @@
-import type { AgentRole, Refused } from '@sallyport/contract/channel';
+import { type AgentRole, channelProtocol, channelProtocols, type Refused } from '@sallyport/contract/channel';
 
 /** Code of a refusal in the protocol. */
 export type RefusalCode = Refused['code'];
@@ -12,10 +12,21 @@ export function refusal(code: RefusalCode, role: AgentRole): Refused {
   return { type: 'refused', code, message: typeof message === 'string' ? message : message[role], final };
 }
 
+/** Returns the refusal of an agent whose protocol this controller does not speak. It names the side to upgrade. */
+export function protocolRefusal(protocol: number): Refused {
+  const oldest = Math.min(...channelProtocols);
+  const speaks = `the agent speaks protocol ${protocol}, the controller ${oldest} to ${channelProtocol}`;
+  const message =
+    protocol > channelProtocol
+      ? `This agent is newer than the controller (${speaks}): upgrade the controller first`
+      : `This agent is too old for the controller (${speaks}): upgrade the agent`;
+  return { type: 'refused', code: 'protocol', message, final: false };
+}
+
 type Sentence = string | Readonly<Record<AgentRole, string>>;
 
 const refusals: Record<RefusalCode, readonly [message: Sentence, final: boolean]> = {
-  protocol: ['This controller does not speak the protocol of this agent; update the older of the two', false],
+  protocol: ['This controller does not speak the protocol of this agent; upgrade the older of the two', false],
   'unknown-agent': [
     {
       gateway: 'This controller does not know this gateway; check the controller address and the token',

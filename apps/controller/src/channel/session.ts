@@ -4,7 +4,7 @@ import { Delivery, type DeliverySettings } from './delivery.ts';
 import { itemsFor } from './items-for.ts';
 import { type ControllerIdentity, verifyText } from './keys.ts';
 import type { ChannelLimits } from './limits.ts';
-import { type RefusalCode, refusal } from './refusals.ts';
+import { protocolRefusal, type RefusalCode, refusal } from './refusals.ts';
 import { type Steps, transitions } from './session-transitions.ts';
 import type { Hello, Phase, Proof, Report, SessionEffect, SessionEvent, SessionInput } from './session-types.ts';
 import type { DesiredState } from './types.ts';
@@ -110,7 +110,8 @@ export class Session {
 
   /** Proves the controller before the agent sends anything secret, and seals all later messages. */
   #challenge(hello: Hello): SessionEffect[] {
-    if (!channelProtocols.includes(hello.protocol)) return this.#refuse('protocol');
+    if (!channelProtocols.includes(hello.protocol))
+      return [...send(protocolRefusal(hello.protocol)), ...this.#end('protocol')];
     if (this.#handshake === null) return this.#refuse('bad-message');
     const { nonce, exchange } = this.#handshake;
     const transcript = this.#transcript(hello, this.#handshake);
