@@ -63,7 +63,7 @@ test('a resource with only names is shown as unreachable', async (t) => {
   const api = await startApi(t);
   const names = {
     ...resource(41, 'intranet'),
-    ...{ status: 'OFFLINE' as const, unreachableReason: 'It has names only, and names are not resolved yet' },
+    ...{ status: 'OFFLINE' as const, unreachableReason: 'It has names only, and gateways resolve no names of type SAAS' },
     addresses: resource(41, 'x').addresses.map((one) => ({ ...one, address: 'wiki.example.com', isIp: false })),
   };
   api.replies.set('getResource', () => ({ body: names }));

@@ -28,6 +28,7 @@ import { setUpLink } from './objects/sign-in/set-up.ts';
 import { listTenants } from './objects/tenants/queries.ts';
 import { createOperatorServer, listenOperator } from './operator.ts';
 import { settleOverlay } from './overlay/range.ts';
+import { namesHaveAddresses } from './overlay/virtual.ts';
 import { createSecretBox, type SecretBox } from './secrets/box.ts';
 import { beginEpoch, type ControllerIdentity, loadIdentity } from './secrets/identity.ts';
 
@@ -132,6 +133,7 @@ async function openApp(
     settle();
     const range = await settleOverlay(store, config.overlay);
     log.info({ range }, 'addresses in the tunnel come from this overlay');
+    if (!namesHaveAddresses(range)) log.warn({ range }, namesOffText);
     const madeAt = await beginAfterRestore(store);
     if (madeAt !== null) log.warn({ madeAt }, restoredText);
     else if (config.newEpoch) await beginEpoch(store);
@@ -165,6 +167,10 @@ async function openApp(
     throw error;
   }
 }
+
+const namesOffText =
+  'names of resources are not enforced, because the overlay contains 100.96.0.0/11, which is kept for names: ' +
+  'start with SALLYPORT_OVERLAY=100.64.0.0/11, which is taken while all members have addresses in it';
 
 const restoredText =
   'this database comes from a backup: a new epoch begins, so that agents take it as the new truth; enrolment keys that were open have ended';

@@ -109,6 +109,12 @@ export interface Transit {
 /** Facts about the host that its table needs besides the items. */
 export type HostFacts = Required<Pick<FirewallState, 'transit' | 'near'>>;
 
+/**
+ * The translation of host names: real addresses by virtual address, both canonical and of one family. A virtual address
+ * without a real one is rejected.
+ */
+export type Names = ReadonlyMap<string, string>;
+
 /** The content of the gateway's nftables table. It is allow-only: a packet that no cell admits is dropped. */
 export interface FirewallState {
   readonly masquerade: boolean;
@@ -118,6 +124,8 @@ export interface FirewallState {
   readonly transit?: Transit;
   /** CIDR of networks directly connected to this host, which are not the internet. Absent: none. */
   readonly near?: readonly string[];
+  /** Absent: this gateway translates no names. */
+  readonly names?: Names;
   /** End of the lease in epoch milliseconds. After it the kernel admits nothing, whatever the elements contain. */
   readonly leaseUntil: number;
   readonly devices: ReadonlyMap<string, FirewallDevice>;

@@ -8,6 +8,7 @@ export {
   parseUnmapped,
   unmapAddress,
 } from './address.ts';
+export { rangeOfNames, rangeOfNames6 } from './names.ts';
 export {
   canonicalPrefix,
   formatInterfaceAddress,

@@ -1,4 +1,12 @@
-import { compareRanges, type IpPrefix, type IpRange, parsePrefix, unmapPrefix, withoutRanges } from '@sallyport/ip';
+import {
+  compareRanges,
+  type IpPrefix,
+  type IpRange,
+  parsePrefix,
+  rangeOfNames,
+  unmapPrefix,
+  withoutRanges,
+} from '@sallyport/ip';
 import type { WorldSettings } from './types.ts';
 
 /** Parses a prefix of the world. Throws RangeError: ignoring a malformed prefix could ignore a deny. */
@@ -54,7 +62,7 @@ const addressSpaces = new WeakMap<WorldSettings, AddressSpace>();
 /** Reserved by the IANA special-purpose address registries (RFC 6890, RFC 4291), or kept for names. */
 const special: readonly (readonly [string, string])[] = [
   ['0.0.0.0/8', 'this network'],
-  ['100.96.0.0/11', 'addresses kept for names'],
+  [rangeOfNames, 'addresses kept for names'],
   ['127.0.0.0/8', 'loopback'],
   ['169.254.0.0/16', 'link-local addresses'],
   ['224.0.0.0/4', 'multicast'],

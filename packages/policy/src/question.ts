@@ -2,7 +2,7 @@ import { type IpRange, parseAddress, rangeContains } from '@sallyport/ip';
 import { type AddressSpace, addressSpaceOf, prefixRange, sourceRange } from './addresses.ts';
 import { deviceTypes, isAlive, isAttachable, matchesDevice } from './matching.ts';
 import { inputsOf, type RuleInputs, siteInputs } from './rules/index.ts';
-import type { AccessQuery, WorldDevice, WorldGateway, WorldPolicy, WorldResource } from './types.ts';
+import type { AccessQuery, WorldAddress, WorldDevice, WorldGateway, WorldPolicy, WorldResource } from './types.ts';
 import type { World } from './world.ts';
 
 /** A parsed IP address. */
@@ -38,6 +38,8 @@ export interface Destination {
 export interface Lookup {
   readonly addressSpace: AddressSpace;
   readonly destination: (address: Address, query: AccessQuery) => Destination;
+  /** Returns whether an address is the virtual address of a name. */
+  readonly isNamed: (address: Address) => boolean;
   readonly device: (device: WorldDevice, destination: Destination, internet: boolean) => Source;
 }
 
@@ -48,7 +50,8 @@ export function questionOf(world: World, query: AccessQuery, lookup: Lookup = pl
   const address = parseAddress(query.destination);
   if (address === null) return 'the destination is not an IP address';
   const reserved = rangeAround(lookup.addressSpace.reserved, address);
-  if (reserved !== undefined) return `the destination belongs to ${reserved.name}, where no resource can be`;
+  if (reserved !== undefined && !lookup.isNamed(address))
+    return `the destination belongs to ${reserved.name}, where no resource can be`;
   const obstacle = query.gateway === undefined ? null : obstacleAt(world.gateways.get(query.gateway));
   if (obstacle !== null) return obstacle;
 
@@ -70,11 +73,15 @@ function otherPort({ protocol, port }: AccessQuery): string {
 
 /** Returns a lookup that searches the world itself. */
 function plainLookup(world: World): Lookup {
+  const isNamed = (address: Address): boolean =>
+    world.resources.values().some((resource) => resource.addresses.some((own) => isVirtual(own, address)));
   return {
     addressSpace: addressSpaceOf(world.settings),
+    isNamed,
     destination: (address, query) => {
-      const around = [...world.resources.values()].filter((resource) => covers(resource, address));
-      const targets = around.filter((resource) => covers(resource, address, query));
+      const named = isNamed(address);
+      const around = [...world.resources.values()].filter((resource) => covers(resource, address, named));
+      const targets = around.filter((resource) => covers(resource, address, named, query));
       return { configured: around.some(({ type }) => isAttachable(type)), targets: targets.sort(byId) };
     },
     device: (device) => ({
@@ -118,13 +125,23 @@ function obstacleAt(gateway: WorldGateway | undefined): string | null {
 /** Returns whether any address of a resource covers a destination, on any port. */
 export function coversAddress(resource: WorldResource, destination: string): boolean {
   const address = parseAddress(destination);
-  return address !== null && covers(resource, address);
+  if (address === null) return false;
+  return resource.addresses.some((own) => isVirtual(own, address)) || covers(resource, address, false);
 }
 
-/** Returns whether any address of a resource covers a destination, on the queried port or on any port. */
-function covers(resource: WorldResource, { family, value }: Address, query?: AccessQuery): boolean {
+/** Returns whether an address of a resource is a name with this virtual address. */
+function isVirtual({ name, prefix }: WorldAddress, { family, value }: Address): boolean {
+  return name !== undefined && rangeContains(prefixRange(prefix), family, value);
+}
+
+/**
+ * Returns whether any address of a resource covers a destination, on the queried port or on any port. Only names cover
+ * a virtual address (`named`).
+ */
+function covers(resource: WorldResource, { family, value }: Address, named: boolean, query?: AccessQuery): boolean {
   return resource.addresses.some(
     (address) =>
+      (address.name !== undefined) === named &&
       rangeContains(prefixRange(address.prefix), family, value) &&
       (query === undefined || admitsPort(address.ports, query)),
   );

@@ -16,6 +16,8 @@ export interface WorldAddress {
   readonly id: string;
   /** Canonical IP address or prefix. */
   readonly prefix: string;
+  /** Host name for which the prefix is a virtual address. Absent: it is an address of the network itself. */
+  readonly name?: string;
   /** Ports of all protocols of the address. A protocol of type ALL means tcp, udp, icmp and other, with every port. */
   readonly ports: readonly PortRange[];
 }

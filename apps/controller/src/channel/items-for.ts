@@ -4,7 +4,7 @@ import type { StateItem } from '@sallyport/contract/channel';
 export type ItemsFor = (items: readonly StateItem[]) => StateItem[];
 
 /**
- * Returns a function that removes from items the fields that agents of this protocol would refuse. The hash of the
+ * Returns a function that removes names, and from other items the fields that agents of this protocol would refuse. The hash of the
  * items stays the same.
  */
 export function itemsFor(protocol: number): ItemsFor {
@@ -12,7 +12,7 @@ export function itemsFor(protocol: number): ItemsFor {
 }
 
 const asTheyAre: ItemsFor = (items) => [...items];
-const forTwo: ItemsFor = (items) => items.map(beforeThree);
+const forTwo: ItemsFor = (items) => items.filter(({ kind }) => kind !== 'name').map(beforeThree);
 
 function beforeThree(item: StateItem): StateItem {
   switch (item.kind) {
@@ -38,6 +38,7 @@ function beforeThree(item: StateItem): StateItem {
     case 'relay-point':
     case 'relay':
     case 'egress':
+    case 'name':
       return item;
   }
 }

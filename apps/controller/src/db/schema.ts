@@ -19,6 +19,7 @@ export interface Database {
   api_keys: ApiKeyTable;
   overlay_leases: OverlayLeaseTable;
   overlay_blocks: { block: number; tenant_id: string; used: number };
+  virtual_addresses: VirtualAddressTable;
   gateways: GatewayTable;
   deleted_gateways: { id: string; tenant_id: string; deleted_at: number };
   devices: DeviceTable;
@@ -105,6 +106,14 @@ interface OverlayLeaseTable {
   tenant_id: string;
   owner_kind: 'gateway' | 'device';
   owner_id: string;
+  rests_until: number | null;
+}
+
+interface VirtualAddressTable {
+  tenant_id: string;
+  network: string;
+  name: string;
+  number: number;
   rests_until: number | null;
 }
 

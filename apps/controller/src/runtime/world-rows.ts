@@ -13,11 +13,13 @@ import type {
   WorldSettings,
   WorldUser,
 } from '@sallyport/policy';
+import { selectIn } from '../db/chunks.ts';
 import { decodeJson } from '../db/json.ts';
 import type { Row } from '../db/schema.ts';
 import type { Scoped } from '../db/scoped.ts';
 import { gatewayEndpoints } from '../endpoints.ts';
 import { overlayColumn } from '../overlay/range.ts';
+import { namesHaveAddresses, virtualAddresses } from '../overlay/virtual.ts';
 
 /** Ids to read. Left out: all of the tenant. */
 type Ids = readonly string[] | undefined;
@@ -198,7 +200,7 @@ async function readMemberships(db: Scoped, users: Ids): Promise<Map<string, stri
   return byUser;
 }
 
-/** Names are left out: they have no address yet. */
+/** A name becomes its virtual addresses. A name without any is left out. */
 async function readAddresses(db: Scoped, resources: Ids): Promise<Map<string, WorldAddress[]>> {
   const all = db
     .selectFrom('addresses')
@@ -217,12 +219,43 @@ async function readAddresses(db: Scoped, resources: Ids): Promise<Map<string, Wo
     .orderBy('address_protocols.position');
   const rows = await (resources === undefined ? all : all.where('addresses.resource_id', 'in', resources)).execute();
   const byResource = new Map<string, WorldAddress[]>();
+  const named: NamedAddress[] = [];
   for (const [id, protocols] of Map.groupBy(rows, (row) => row.id)) {
     const { resource_id, address } = protocols[0] ?? { resource_id: '', address: '' };
-    if (!isIpText(address)) continue;
-    push(byResource, resource_id, { id, prefix: address, ports: protocols.flatMap(portsOf) });
+    const ports = protocols.flatMap(portsOf);
+    if (isIpText(address)) push(byResource, resource_id, { id, prefix: address, ports });
+    else named.push({ id, resource: resource_id, name: address, ports });
   }
+  const prefixes = await prefixesOfNames(db, named);
+  for (const { id, resource, name, ports } of named)
+    for (const prefix of prefixes(resource, name)) push(byResource, resource, { id, prefix, name, ports });
   return byResource;
+}
+
+interface NamedAddress {
+  readonly id: string;
+  readonly resource: string;
+  readonly name: string;
+  readonly ports: readonly PortRange[];
+}
+
+/** Returns a function that gives the virtual addresses of a name in a private resource as prefixes; none elsewhere. */
+async function prefixesOfNames(db: Scoped, named: readonly NamedAddress[]) {
+  if (named.length === 0) return () => [];
+  const tenant = await db.selectTenant().select('overlay_v6').select(overlayColumn).executeTakeFirstOrThrow();
+  if (!namesHaveAddresses(tenant.overlay)) return () => [];
+  const numbers = await selectIn([...new Set(named.map(({ name }) => name))], (part) =>
+    db.selectFrom('virtual_addresses').select(['name', 'number']).where('name', 'in', part).execute(),
+  );
+  const resources = await selectIn([...new Set(named.map(({ resource }) => resource))], (part) =>
+    db.selectFrom('resources').select('id').where('type', '=', 'PRIVATE').where('id', 'in', part).execute(),
+  );
+  const byName = new Map(numbers.map(({ name, number }) => [name, virtualAddresses(tenant.overlay_v6, number)]));
+  const enforced = new Set(resources.map(({ id }) => id));
+  return (resource: string, name: string): string[] => {
+    const [v4, v6] = (enforced.has(resource) && byName.get(name)) || [];
+    return v4 === undefined || v6 === undefined ? [] : [`${v4}/32`, `${v6}/128`];
+  };
 }
 
 const wholeRange = { from: 0, to: 65535 };

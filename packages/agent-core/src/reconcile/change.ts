@@ -163,6 +163,7 @@ function routesText(item: StateItem | null): string {
     case 'resource':
     case 'relay-point':
     case 'relay':
+    case 'name':
       return '';
   }
 }

@@ -127,6 +127,7 @@ function faultOf(item: StateItem, context: Context): string | null {
     case 'relay':
     case 'relay-point':
     case 'resource':
+    case 'name':
       return null;
     case 'peer':
       return peerFault(item, context) ?? (context.firewall === null ? null : elementFault(item, context));

@@ -90,6 +90,7 @@ export function firewallStateOf(items: Items, leaseUntil: number): FirewallState
       case 'resource':
       case 'relay-point':
       case 'relay':
+      case 'name':
         break;
       default:
         item satisfies never;
@@ -190,6 +191,7 @@ export function memberAddresses(item: StateItem): readonly string[] {
     case 'relay-point':
     case 'relay':
     case 'egress':
+    case 'name':
       return [];
   }
 }
@@ -278,6 +280,7 @@ export function isTunnel(item: StateItem): item is TunnelItem {
     case 'relay-point':
     case 'relay':
     case 'egress':
+    case 'name':
       return false;
   }
 }
@@ -357,6 +360,7 @@ function routedBy(item: StateItem): string[] {
     case 'relay-point':
     case 'relay':
     case 'egress':
+    case 'name':
       return [];
   }
 }

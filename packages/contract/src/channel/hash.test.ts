@@ -72,6 +72,13 @@ const samples: { readonly [K in Kind]: Extract<StateItem, { kind: K }> } = {
     ...{ kind: 'egress', key: 'egress/e', id: 'e', sources: ['192.168.1.0/24', '10.0.0.0/8'] },
     ...{ destinations: ['172.17.0.0/16', '172.16.0.0/16'], expiresAt: 1000 },
   },
+  name: {
+    ...{ kind: 'name', key: 'name/wiki.example', id: 'wiki.example', addresses: ['fd00::1', '100.96.0.1'] },
+    resources: [
+      { id: 's', probe: 'b' },
+      { id: 'r', probe: 'a' },
+    ],
+  },
 };
 
 /** Hashes of the samples. They must never change, because other versions of agents and controllers compute them. */
@@ -91,6 +98,7 @@ const golden: Readonly<Record<Kind, string>> = {
   'relay-point': 'c64a28c705ee2a6ef1352f5cfc3f22a8e77bef4b75724a8eade43d6d5537e934',
   relay: 'b679a2e659919532b7af6ce851ac64d98d000a841d897153696fb3d33927a4fe',
   egress: '8c8909801227f98d2a689e8d16b9d287642ce1e6e844c1b9faadd1753e091251',
+  name: '0'.repeat(64),
 };
 
 /** Hash of the client item without `localNetwork`, as controllers of protocol 2 send it. */
@@ -111,6 +119,10 @@ const notHashed = new Set([
   'route.target',
   'resource.ping.tcp',
   'resource.ping.icmp',
+  'name.id',
+  'name.addresses',
+  'name.resources.id',
+  'name.resources.probe',
 ]);
 
 /** Lists in order of preference. The order of other lists has no meaning. */

@@ -7,8 +7,8 @@ import { mostItems, StateItem } from './state.ts';
  * `challenge` and an early `refused` are text frames. Messages after `challenge` are sealed (`seal.ts`) in binary frames.
  *
  * Protocol numbers, newest first:
- *   3  2026-11-29  cells have `after` and `onward`, routes `target`, resources `ping`, and the controller sends `mapping`;
- *                  agents of protocol 2 do not receive these
+ *   3  2026-11-29  cells have `after` and `onward`, routes `target`, resources `ping`, there are items of kind `name`, and
+ *                  the controller sends `mapping`; agents of protocol 2 do not receive these
  *   2  2026-11-29  `authenticate` carries `wireguardProof`, which the controller requires for a new WireGuard key
  *
  * An agent speaks one number. The controller speaks its own number and the one before, and uses the number in the agent's

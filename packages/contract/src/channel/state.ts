@@ -263,6 +263,22 @@ export const ProbeItem = z.strictObject({
   port: z.int().min(1).max(65535).nullable(),
 });
 
+/**
+ * `name/<name>`: the virtual addresses of a host name of resources. A gateway answers queries for the name, and
+ * translates packets to its virtual addresses. A device sends queries for the name to the gateway that carries them.
+ * The hash leaves the item out: classes and profiles decide about access, and agents of protocol 2 do not receive it.
+ */
+export const NameItem = z.strictObject({
+  kind: z.literal('name'),
+  key,
+  /** The name in lower case and in ASCII, without a final dot. */
+  id: z.string().min(1).max(253),
+  /** IPv4 and IPv6. */
+  addresses: list(address, 2).min(1),
+  /** Resources of this gateway that have the name. Their probes show whether it resolves. None on a device. */
+  resources: list(z.strictObject({ id, probe: id }), many),
+});
+
 /** Any item of a desired state, distinguished by `kind`. */
 export const StateItem = z.discriminatedUnion('kind', [
   GatewayItem,
@@ -280,6 +296,7 @@ export const StateItem = z.discriminatedUnion('kind', [
   RelayPointItem,
   RelayItem,
   EgressItem,
+  NameItem,
 ]);
 export type StateItem = z.infer<typeof StateItem>;
 export type GatewayItem = z.infer<typeof GatewayItem>;
@@ -298,6 +315,7 @@ export type ResourceItem = z.infer<typeof ResourceItem>;
 export type RelayPointItem = z.infer<typeof RelayPointItem>;
 export type RelayItem = z.infer<typeof RelayItem>;
 export type EgressItem = z.infer<typeof EgressItem>;
+export type NameItem = z.infer<typeof NameItem>;
 
 /** Returns the bundle that a cell admits at `now` (epoch milliseconds) without renewal, or null. */
 export function bundleAt(cell: Cell, now: number): string | null {

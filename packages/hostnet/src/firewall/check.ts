@@ -40,5 +40,5 @@ export function checkTexts(table: string, touched: readonly TouchedMap[], now: n
 
 function valueText(value: string | null): string {
   if (value === null) return '';
-  return /^[a-z]/.test(value) ? ` : "${value}"` : ` : ${value}`;
+  return /^[a-z]/.test(value) && !value.includes(':') ? ` : "${value}"` : ` : ${value}`;
 }

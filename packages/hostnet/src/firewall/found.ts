@@ -148,7 +148,7 @@ class Blame {
     } else if (map === 'egress_destinations4' || map === 'egress_destinations6') {
       const value = tables.maps[map].current.get(key)?.value ?? foreignValue;
       this.#egressGroup(tables.egressDestinations.id(classNumber(value)));
-    } else this.#everySource();
+    } else if (map === 'lease') this.#everySource();
   }
 
   /** An unwanted address marks the profile that it leads to as wrong. */

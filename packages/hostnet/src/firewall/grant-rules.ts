@@ -1,4 +1,5 @@
 import { HostNetError } from '../errors.ts';
+import type { NameRules } from './name-rules.ts';
 import { liveness, livenessAnswers } from './path-rules.ts';
 import {
   BUNDLE_BASE,
@@ -111,9 +112,14 @@ export function siteRules(g: Name, address: Side, denied: string): string[] {
 type Side = 'saddr' | 'daddr';
 
 /** Rules that follow when the device is known, by chain. */
-export function grantChains(g: Name, ways: Pick<WayRules, 'going' | 'arrived'>): Record<string, readonly string[]> {
+export function grantChains(
+  g: Name,
+  ways: Pick<WayRules, 'going' | 'arrived'>,
+  names: Pick<NameRules, 'requests' | 'replies'>,
+): Record<string, readonly string[]> {
   const broken = `ct state invalid,untracked goto ${g('broken')}`;
   const admitted = `goto ${g('admitted')}`;
+  const onward = ways.going.length === 0 ? 'granted' : 'going';
   return {
     // An untracked packet has no direction, so it could pass for a reply. Connection helpers create related flows too;
     // those go on to the grants.
@@ -134,11 +140,18 @@ export function grantChains(g: Name, ways: Pick<WayRules, 'going' | 'arrived'>):
       DENIED_OUT,
     ],
     going: [...ways.going, `goto ${g('granted')}`],
-    requests: [...classRules(g, 'daddr', ways.going.length === 0 ? 'granted' : 'going'), broken, DENIED_IN],
+    ...only(names.requests.length > 0, 'named_requests', [...namedRules(g, onward), broken, DENIED_IN]),
+    requests: [...names.requests, ...classRules(g, 'daddr', onward), broken, DENIED_IN],
     // The gateway's own addresses are not part of the internet, even when they change.
     not_internet: [...ways.arrived, `meta priority @${g('internet')} ${DENIED_IN}`, `goto ${g('granted')}`],
     requests_to_host: [...classRules(g, 'daddr', 'not_internet'), broken, DENIED_IN],
-    replies: [`${UNUSUAL} jump ${g('unusual_out')}`, ...classRules(g, 'saddr', 'granted_back'), DENIED_OUT],
+    ...only(names.replies.length > 0, 'named_replies', [...namedRules(g, 'granted_back'), DENIED_OUT]),
+    replies: [
+      `${UNUSUAL} jump ${g('unusual_out')}`,
+      ...names.replies,
+      ...classRules(g, 'saddr', 'granted_back'),
+      DENIED_OUT,
+    ],
     replies_turned: [`${UNUSUAL} jump ${g('unusual_turned')}`, ...classRules(g, 'saddr', 'granted_turned'), DENIED_OUT],
   };
 }
@@ -146,12 +159,19 @@ export function grantChains(g: Name, ways: Pick<WayRules, 'going' | 'arrived'>):
 /** Matches packets that neither begin a flow nor belong to an established one. */
 const UNUSUAL = 'ct state invalid,related,untracked';
 
-function classRules(g: Name, address: Side, next: string): string[] {
+const only = (used: boolean, name: string, rules: readonly string[]) => (used ? { [name]: rules } : {});
+
+/** Looks up the class of the address that a device used. It is the virtual one, and packets have another by now. */
+function namedRules(g: Name, next: string): string[] {
+  return classRules(g, 'daddr', next, 'ct original ');
+}
+
+function classRules(g: Name, address: Side, next: string, of = ''): string[] {
   return [
-    `meta priority set ip ${address} map @${g('hosts4')} goto ${g(next)}`,
-    `meta priority set ip ${address} map @${g('classes4')} goto ${g(next)}`,
-    `meta priority set ip6 ${address} map @${g('hosts6')} goto ${g(next)}`,
-    `meta priority set ip6 ${address} map @${g('classes6')} goto ${g(next)}`,
+    `meta priority set ${of}ip ${address} map @${g('hosts4')} goto ${g(next)}`,
+    `meta priority set ${of}ip ${address} map @${g('classes4')} goto ${g(next)}`,
+    `meta priority set ${of}ip6 ${address} map @${g('hosts6')} goto ${g(next)}`,
+    `meta priority set ${of}ip6 ${address} map @${g('classes6')} goto ${g(next)}`,
   ];
 }
 
@@ -205,7 +225,12 @@ export function icmpToTunnelRules(): string[] {
 }
 
 /** Rules that pass established flows after one comparison. The later rules handle the first packets of a flow. */
-export function admittedRules(g: Name, flowsPerAddress: number, draining: boolean): string[] {
+export function admittedRules(
+  g: Name,
+  flowsPerAddress: number,
+  draining: boolean,
+  unresolved: readonly string[],
+): string[] {
   if (!Number.isInteger(flowsPerAddress) || flowsPerAddress < 1) {
     throw new HostNetError('invalid-state', 'flowsPerAddress must be a positive integer');
   }
@@ -213,6 +238,7 @@ export function admittedRules(g: Name, flowsPerAddress: number, draining: boolea
   return [
     'ct state != new accept',
     ...(draining ? ['reject with icmpx admin-prohibited'] : []),
+    ...unresolved,
     `add @${g('flows4')} { ip saddr ${over}`,
     `add @${g('flows6')} { ip6 saddr ${over}`,
     'accept',

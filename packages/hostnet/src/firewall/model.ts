@@ -5,6 +5,7 @@ import type {
   Egress,
   FirewallDevice,
   FirewallState,
+  Names,
   PeerGateway,
   Profile,
   Site,
@@ -138,9 +139,17 @@ export class FirewallModel {
     for (const profile of delta.upsert?.profiles ?? [])
       this.#insert('profiles', profile, (t) => t.insertProfile(profile));
     for (const bundle of delta.upsert?.bundles ?? []) this.#insert('bundles', bundle, (t) => t.insertBundle(bundle));
-    Object.assign(this.#state, delta.settings);
+    const { names, ...settings } = delta.settings ?? {};
+    if (names !== undefined) this.#setNames(names);
+    Object.assign(this.#state, settings);
     if (delta.settings?.leaseUntil !== undefined) this.#tables.setLease(delta.settings.leaseUntil);
     this.#tables.settle();
+  }
+
+  #setNames(names: Names | null): void {
+    this.#tables.setNames(names ?? new Map());
+    if (names === null) delete this.#state.names;
+    else this.#state.names = names;
   }
 
   /** Returns the items that stay but need a new split. */
@@ -186,6 +195,7 @@ export class FirewallModel {
 }
 
 interface HeldState extends FirewallState {
+  names?: Names;
   readonly devices: Map<string, FirewallDevice>;
   readonly sites: Map<string, Site>;
   readonly gateways: Map<string, PeerGateway>;
@@ -211,9 +221,10 @@ function emptyState(): HeldState {
 }
 
 function wholeDelta(state: FirewallState): FirewallDelta {
-  const { masquerade, draining, leaseUntil, transit, near } = state;
+  const { masquerade, draining, leaseUntil, transit, near, names } = state;
+  const facts = { ...(transit && { transit }), ...(near && { near }), ...(names && { names }) };
   return {
-    settings: { masquerade, draining, leaseUntil, ...(transit && { transit }), ...(near && { near }) },
+    settings: { masquerade, draining, leaseUntil, ...facts },
     upsert: {
       devices: [...state.devices.values()],
       sites: [...state.sites.values()],

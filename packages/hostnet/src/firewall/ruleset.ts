@@ -16,6 +16,7 @@ import {
 } from './grant-rules.ts';
 import { markingRules, outOfTunnelRules, toMembersRules } from './marking-rules.ts';
 import { guardRules, pretendingRules, strayRules } from './member-rules.ts';
+import { nameRules, noNames } from './name-rules.ts';
 import {
   egressErrorRules,
   egressInRules,
@@ -46,13 +47,15 @@ export interface FirewallSettings {
   readonly draining: boolean;
   readonly transit?: Transit;
   readonly ways: Ways;
+  /** Whether names are translated. Absent: no rule is about names. */
+  readonly names?: boolean;
 }
 
 /** Returns the part of a state that the chains depend on. `onward`: devices of some profile go on to other gateways. */
 export function settingsOf(state: FirewallState, onward: boolean): FirewallSettings {
   const { masquerade, draining, transit, sites, egress } = state;
   const ways = { onward, sites: sites.size > 0, egress: egress.size > 0 };
-  return { masquerade, draining, ...(transit && { transit }), ways };
+  return { masquerade, draining, ...(transit && { transit }), ways, ...(state.names && { names: true }) };
 }
 
 /** Reasons for drops. The counter's name is `drop_` and the reason, because `limit` is a keyword of nft. */
@@ -81,6 +84,8 @@ export const MAPS = [
   { name: 'egress_sources6', type: 'ipv6_addr : mark', flags: 'interval' },
   { name: 'egress_destinations4', type: 'ipv4_addr : classid', flags: 'interval' },
   { name: 'egress_destinations6', type: 'ipv6_addr : classid', flags: 'interval' },
+  { name: 'names4', type: 'ipv4_addr : ipv4_addr', flags: null },
+  { name: 'names6', type: 'ipv6_addr : ipv6_addr', flags: null },
 ] as const;
 
 /** Sets whose elements come from the state; the kernel fills the other sets itself. */
@@ -104,6 +109,8 @@ export const GENERATED_SETS = [
   { name: 'live6', spec: 'type ipv6_addr; size 65535; flags dynamic,timeout; timeout 10s;' },
   { name: 'echo4', spec: 'type ipv4_addr; size 65535; flags dynamic,timeout; timeout 10s;' },
   { name: 'echo6', spec: 'type ipv6_addr; size 65535; flags dynamic,timeout; timeout 10s;' },
+  { name: 'asking4', spec: 'type ipv4_addr; size 65535; flags dynamic,timeout; timeout 10s;' },
+  { name: 'asking6', spec: 'type ipv6_addr; size 65535; flags dynamic,timeout; timeout 10s;' },
   ...PROBE_SETS,
 ] as const;
 
@@ -168,15 +175,17 @@ export function ruleset(options: FirewallOptions, settings: FirewallSettings, ge
   const chain = (name: string, rules: readonly string[]): Chain => ({ name: g(name), hook: '', rules });
   const { overlay, flowsPerAddress = 4096 } = options;
   const ways = wayRules(g, tunnel, settings.ways);
+  const names = settings.names ? nameRules(g, tunnel, overlay) : noNames;
   return [
     chain('broken', ['counter name drop_invalid drop']),
     chain('icmp_from_tunnel', icmpFromTunnelRules(overlay)),
     chain('icmp_to_tunnel', icmpToTunnelRules()),
     chain('successors', successorRules(g)),
-    chain('admitted', admittedRules(g, flowsPerAddress, settings.draining)),
+    chain('admitted', [...admittedRules(g, flowsPerAddress, settings.draining, names.unresolved)]),
     chain('from_site', [...probesIn(g, overlay), ...siteRules(g, 'saddr', DENIED_IN)]),
     chain('to_site', [...probesOut(g, overlay), ...siteRules(g, 'daddr', DENIED_OUT)]),
-    ...Object.entries(grantChains(g, ways)).map(([name, rules]) => chain(name, rules)),
+    ...Object.entries(grantChains(g, ways, names)).map(([name, rules]) => chain(name, rules)),
+    ...Object.entries(names.chains).map(([name, rules]) => chain(name, rules)),
     chain('turned', turnedRules(g)),
     chain('turning', turningRules(g, overlay, settings.ways.onward)),
     chain('egress_errors', egressErrorRules(g)),
@@ -185,10 +194,10 @@ export function ruleset(options: FirewallOptions, settings: FirewallSettings, ge
     chain('from_tunnel', fromTunnelRules(g, tunnel)),
     chain('liveness4', livenessRules(g, 'ip')),
     chain('liveness6', livenessRules(g, 'ip6')),
-    chain('to_host', toHostRules(g, overlay)),
+    chain('to_host', [...names.asking, ...toHostRules(g, overlay)]),
     chain('to_tunnel', toTunnelRules(g)),
     chain('from_network', fromNetworkRules(g)),
-    chain('from_host', fromHostRules(g, overlay)),
+    chain('from_host', [...names.answers, ...fromHostRules(g, overlay)]),
     chain('clamp', [`iifname ${tunnel} ${CLAMP}`, `oifname ${tunnel} ${CLAMP}`]),
     chain('pretending', pretendingRules(g, overlay)),
     chain('to_members', toMembersRules(g, overlay)),
@@ -233,6 +242,9 @@ export function ruleset(options: FirewallOptions, settings: FirewallSettings, ge
       hook: base('filter', hook, 'filter + 1'),
       rules: [`meta mark & ${markText(SPACE_MASK + CHECKED_MARK)} != 0 iifname ${tunnel} ${DENIED_IN}`],
     })),
+    ...(names.translation.length > 0
+      ? [{ name: 'names', hook: base('nat', 'prerouting', 'dstnat'), rules: names.translation }]
+      : []),
     {
       name: 'nat',
       hook: base('nat', 'postrouting', 'srcnat'),

@@ -16,6 +16,7 @@ import type {
   Egress,
   FirewallDevice,
   FirewallState,
+  Names,
   PeerGateway,
   Profile,
   Site,
@@ -25,7 +26,10 @@ import { checkTransit } from './transit.ts';
 
 /** A change of the state: items to replace as a whole and to remove, by kind, and changed settings. */
 export interface FirewallDelta {
-  readonly settings?: Partial<Pick<FirewallState, 'masquerade' | 'draining' | 'leaseUntil' | 'transit' | 'near'>>;
+  readonly settings?: Partial<Pick<FirewallState, 'masquerade' | 'draining' | 'leaseUntil' | 'transit' | 'near'>> & {
+    /** All names; null: this gateway translates none any more. */
+    readonly names?: Names | null;
+  };
   readonly upsert?: Partial<FirewallItems>;
   readonly remove?: { readonly [K in keyof FirewallItems]?: readonly string[] };
 }
@@ -74,7 +78,14 @@ export function checkDelta(delta: FirewallDelta): void {
   for (const bundle of delta.upsert?.bundles ?? []) checkGrants(bundle);
   if (delta.settings?.transit !== undefined) checkTransit(delta.settings.transit);
   delta.settings?.near?.forEach(parsePrefix);
+  for (const [virtual, real] of delta.settings?.names ?? []) checkName(virtual, real);
   if (delta.settings?.leaseUntil !== undefined) checkTime(delta.settings.leaseUntil);
+}
+
+function checkName(virtual: string, real: string): void {
+  const [from, to] = [addressKey(virtual), addressKey(real)];
+  if (from.family !== to.family || from.key !== virtual || to.key !== real)
+    throw new HostNetError('invalid-state', `${virtual} cannot stand for ${real}`);
 }
 
 /** Returns the family and the key of an address, so that each address has exactly one spelling. */

@@ -5,6 +5,7 @@ import type {
   Cell,
   Egress,
   FirewallDevice,
+  Names,
   PeerGateway,
   Profile,
   Site,
@@ -54,6 +55,7 @@ export class Tables {
   readonly ports: { readonly tcp: PortSpace; readonly udp: PortSpace };
   readonly #overlay: FirewallOptions['overlay'];
   #near: readonly string[] = [];
+  #names: Names = new Map();
   readonly #counterUses = new Map<string, number>();
   readonly #egress = new Map<string, Egress>();
   #egressGroups: { readonly sources: readonly string[]; readonly destinations: readonly string[] } | null = null;
@@ -96,6 +98,8 @@ export class Tables {
       egress_destinations6: lasting('egress_destinations6'),
       egress_pairs: timed('egress_pairs'),
       ways: lasting('ways'),
+      names4: lasting('names4'),
+      names6: lasting('names6'),
       lease: timed('lease'),
     };
     this.counters = new Elements('counters', false, generation);
@@ -200,6 +204,18 @@ export class Tables {
   /** Sets the networks at this host. No class of the internet may be present during this call. */
   setNear(near: readonly string[]): void {
     this.#near = near;
+  }
+
+  /** Sets the translation of virtual addresses to real ones. */
+  setNames(names: Names): void {
+    for (const [virtual, real] of this.#names) if (names.get(virtual) !== real) this.#namesOf(virtual).delete(virtual);
+    for (const [virtual, real] of names)
+      if (this.#names.get(virtual) !== real) this.#namesOf(virtual).add(virtual, real);
+    this.#names = names;
+  }
+
+  #namesOf(virtual: string): Elements {
+    return this.maps[`names${addressKey(virtual).family}`];
   }
 
   insertClass(item: AddressClass): void {

@@ -57,12 +57,17 @@ function readElements(kind: 'map' | 'set', body: JsonObject): Map<string, string
   return new Map(
     elements(body).map((element) => {
       if (!Array.isArray(element) || element.length !== 2) throw bad('a map element is no pair');
-      const value = body.map === 'mark' ? markText(integer(element[1])) : text(element[1]);
+      const value = valueOf(name, body.map, element[1]);
       const ofSite = name === 'site_profiles' || name === 'site_ways';
       const key = ofSite ? text(unwrap(element[0])) : readKey(element[0], map.flags === 'interval');
       return [key, value];
     }),
   );
+}
+
+function valueOf(name: string, type: unknown, value: unknown): string {
+  if (type === 'mark') return markText(integer(value));
+  return name === 'names4' || name === 'names6' ? endText(value) : text(value);
 }
 
 function readSet(name: string, body: JsonObject): Map<string, null> {

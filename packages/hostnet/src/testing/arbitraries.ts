@@ -185,9 +185,10 @@ export function applyDelta(before: FirewallState, change: FirewallDelta): Firewa
     for (const item of put) result.set(item.id, item);
     return result;
   };
+  const { names: _, ...settings } = change.settings ?? {};
   return {
     ...before,
-    ...change.settings,
+    ...settings,
     devices: merge(before.devices, change.remove?.devices, change.upsert?.devices),
     sites: merge(before.sites, change.remove?.sites, change.upsert?.sites),
     gateways: merge(before.gateways, change.remove?.gateways, change.upsert?.gateways),

@@ -37,6 +37,7 @@ export class Decider {
     const question = questionOf(this.#world, query, {
       addressSpace: addressSpaceOf(this.#world.settings),
       destination: (address, asked) => this.#destination(address, asked),
+      isNamed: ({ family, value }) => this.#resources.named({ family, first: value, last: value }).length > 0,
       device: (device, destination, internet) => this.#source(device, destination, internet),
     });
     if (typeof question === 'string') return { allowed: false, policy: null, reason: question, validUntil: null };

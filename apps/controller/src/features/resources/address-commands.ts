@@ -1,5 +1,5 @@
 import { randomUUIDv7 } from 'node:crypto';
-import type { Input } from '@sallyport/contract';
+import { type Input, isIpText } from '@sallyport/contract';
 import type { Tx } from '../../db/store.ts';
 import { notFound } from '../../errors.ts';
 import { FieldErrors } from '../../field-errors.ts';
@@ -13,6 +13,7 @@ import {
   updateAddressRow,
 } from '../../objects/resources/store.ts';
 import { trackResources } from '../../objects/resources/tracking.ts';
+import { settleNames } from '../../overlay/virtual.ts';
 import { checkAddresses, type GivenAddress } from './addresses.ts';
 
 /** Makes the addresses of a resource the given ones, already checked. Those that stay keep their ids. */
@@ -40,6 +41,7 @@ export async function setAddresses(
   await replaceAddressProtocols(tx, others);
   for (const { id, address, position } of after)
     if (before.has(address) && before.get(address)?.position !== position) await updateAddressRow(tx, id, { position });
+  await settleNames(tx, namesAmong([...before.keys(), ...after.map(({ address }) => address)]));
 }
 
 /** Changes one address of a resource; its id stays. */
@@ -55,15 +57,22 @@ export async function changeAddress(tx: Tx, id: string, body: Input<'updateAddre
   await trackResources(tx, [present.resource], async () => {
     await updateAddressRow(tx, id, { address: after.address });
     await replaceAddressProtocols(tx, [after]);
+    await settleNames(tx, namesAmong([present.address, after.address]));
   });
   return after;
 }
 
 /** Removes an address from its resource. A resource without addresses reaches nothing. */
 export async function removeAddress(tx: Tx, id: string): Promise<void> {
-  const { resource } = await existing(tx, id);
-  await trackResources(tx, [resource], () => deleteAddresses(tx, [id]));
+  const { resource, address } = await existing(tx, id);
+  await trackResources(tx, [resource], async () => {
+    await deleteAddresses(tx, [id]);
+    await settleNames(tx, namesAmong([address]));
+  });
 }
+
+/** Returns the host names among addresses. */
+export const namesAmong = (addresses: readonly string[]): string[] => addresses.filter((address) => !isIpText(address));
 
 async function existing(tx: Tx, id: string): Promise<AddressParts> {
   const address = await findAddress(tx.scoped, id);

@@ -17,7 +17,8 @@ import {
   withParts,
 } from '../../objects/resources/store.ts';
 import { auditedResources, trackResources } from '../../objects/resources/tracking.ts';
-import { setAddresses } from './address-commands.ts';
+import { settleNames } from '../../overlay/virtual.ts';
+import { namesAmong, setAddresses } from './address-commands.ts';
 import { checkAddresses, type GivenAddress } from './addresses.ts';
 
 /** How attached gateways are looked up. */
@@ -81,6 +82,7 @@ export async function removeResource(
   await recordGateways(tx, gateways, present.gateways, 'detach');
   await cutFromPolicies(tx, 'resource', id);
   await deleteResource(tx, id);
+  await settleNames(tx, namesAmong(present.addresses.map(({ address }) => address)));
 }
 
 /** Sets mode and gateways of a resource. A gateway that the list leaves out is detached. */

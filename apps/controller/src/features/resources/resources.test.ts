@@ -85,7 +85,7 @@ test('all invalid addresses of a request are refused at once, each with its plac
   );
 });
 
-test('names are stored and shown as names, and are not enforced yet', async (t) => {
+test('names are stored and shown as names', async (t) => {
   const { app, make, web } = await start(t);
   const protocols = [web.id];
   const given = ['Server', 'www.Example.com.', '10.0.0.1', 'xn--bcher-kva.example', '4you.example'];
@@ -114,8 +114,10 @@ test('an unreachable resource says why', async (t) => {
   const { app, make, web } = await start(t);
   const protocols = [web.id];
   const gateway = await make.gateway('Berlin');
-  const named = await make.resource('named', [{ address: 'server', protocols }]);
-  assert.equal(named.unreachableReason, 'It has names only, and names are not resolved yet');
+  const named = await make.resource('named', [{ address: 'server.example', protocols }], { type: 'SAAS' });
+  assert.equal(named.unreachableReason, 'It has names only, and gateways resolve no names of type SAAS');
+  const server = await make.resource('server', [{ address: 'server', protocols }]);
+  assert.equal(server.unreachableReason, 'No gateway carries it');
   const numbered = await make.resource('numbered', [{ address: '10.0.0.1', protocols }]);
   assert.equal(numbered.unreachableReason, 'No gateway carries it');
   const attached = await make.attach(numbered.id, [gateway.id]);

@@ -52,10 +52,10 @@ export function resourceSummary(resource: ResourceParts, known: Gateways): Resou
 }
 
 /** Returns the status as shown; undefined while no gateway is attached. */
-export function statusOf({ addresses, gateways }: ResourceParts, known: Gateways): Resource['status'] {
+export function statusOf({ row, addresses, gateways }: ResourceParts, known: Gateways): Resource['status'] {
   const attached = gateways.flatMap((id) => known.get(id) ?? []);
   if (attached.length === 0) return undefined;
-  const enforced = addresses.some(({ address }) => isIpText(address));
+  const enforced = addresses.some(isEnforced(row.type));
   return enforced && attached.some(isOnline) ? 'ONLINE' : 'OFFLINE';
 }
 
@@ -86,9 +86,15 @@ function unreachableReason(
   gateways: readonly string[],
 ): string | null {
   if (addresses.length === 0) return 'It has no address';
-  if (!addresses.some(({ address }) => isIpText(address))) return 'It has names only, and names are not resolved yet';
+  if (!addresses.some(isEnforced(type))) return `It has names only, and gateways resolve no names of type ${type}`;
   if (type !== 'INTERNET' && gateways.length === 0) return 'No gateway carries it';
   return null;
 }
+
+/** Returns a test for addresses that gateways enforce: IP addresses, and names of private resources. */
+const isEnforced =
+  (type: AccessType) =>
+  ({ address }: AddressParts): boolean =>
+    type === 'PRIVATE' || isIpText(address);
 
 const isOnline = ({ status }: Gateway): boolean => status === 'ONLINE';

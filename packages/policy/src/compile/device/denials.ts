@@ -3,6 +3,7 @@ import { isAccessPoint, isAttachable, isWholeInternet, matchesResource } from '.
 import type { WorldPolicy, WorldResource } from '../../types.ts';
 import type { PolicyMatch } from '../audience/matches.ts';
 import { entriesOf } from '../indexes/entries.ts';
+import { isNamed } from '../indexes/resource-index.ts';
 import type { Routing } from '../routing/routing.ts';
 import type { Tenant } from '../routing/tenant.ts';
 
@@ -100,6 +101,8 @@ function outOfService(resource: WorldResource, policy: WorldPolicy, { world, add
   const inService = gateways.filter(({ intent }) => intent !== 'OFFLINE');
   if (inService.length === 0) return 'Its gateways are set to OFFLINE.';
   if (inService.every(({ publicKey }) => publicKey === null)) return 'Its gateways are not deployed yet.';
-  const reachable = entriesOf(resource).some(({ range }) => withoutRanges(range, addressSpace.reserved).length > 0);
+  const reachable = entriesOf(resource).some(
+    (entry) => isNamed(entry) || withoutRanges(entry.range, addressSpace.reserved).length > 0,
+  );
   return reachable ? null : 'It has no address that can be reached.';
 }

@@ -2,6 +2,7 @@ import type { PeerItem, ResourceItem, StateItem } from '@sallyport/contract/chan
 import type { World } from '../../world.ts';
 import type { Audience } from '../audience/audiences.ts';
 import { isAwaiting } from '../audience/matches.ts';
+import { deviceNames } from '../gateway/names.ts';
 import { peerItem } from '../indexes/facts.ts';
 import { same } from '../indexes/items.ts';
 import { Layer } from '../indexes/layer.ts';
@@ -19,7 +20,7 @@ export class DeviceView {
   readonly unmet: readonly Unmet[];
   /** Followed devices. */
   readonly members = new Set<string>();
-  /** Routes and resources. */
+  /** Routes, names and resources. */
   routes = Layer.empty;
   /** Peers, for members without a relay. */
   peers = Layer.empty;
@@ -40,7 +41,7 @@ export class DeviceView {
     return this.#carriers.keys();
   }
 
-  /** Computes routes, resources and peers again. */
+  /** Computes routes, names, resources and peers again. */
   renew(tenant: Tenant): void {
     const tunnel = fullTunnel(tenant.world, tenant.policies, this.audience.matches);
     const routing = this.#route(tenant);
@@ -48,7 +49,8 @@ export class DeviceView {
     const routes = [...routing.routes, ...tunnelRoutes(tunnel, carriers, tenant)];
     this.#await(carriers, tenant);
     this.#carriers = carriers;
-    this.routes = this.routes.replacedBy([...routes, ...this.#resources(routing, tenant)]);
+    const names = deviceNames(routing.carried.flatMap(({ range }) => tenant.resources.named(range)));
+    this.routes = this.routes.replacedBy([...routes, ...names, ...this.#resources(routing, tenant)]);
     this.renewPeers(tenant);
   }
 

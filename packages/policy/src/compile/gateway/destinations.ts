@@ -8,7 +8,7 @@ import { type AddressClass, addressClasses, type Carriage } from '../indexes/cla
 import { type Entry, entriesOf } from '../indexes/entries.ts';
 import { computed } from '../indexes/maps.ts';
 import type { PolicyIndex } from '../indexes/policy-index.ts';
-import type { ResourceIndex } from '../indexes/resource-index.ts';
+import { isNamed, type ResourceIndex } from '../indexes/resource-index.ts';
 
 /** The destinations of one gateway: its classes, and which of their ports belong to which resource. */
 export interface Destinations {
@@ -50,7 +50,12 @@ export function destinationsOf(
   const kept = passing === null ? carried : carried.filter((entry) => carriage(entry) !== null);
   const denied = deniedEntries(kept, (entry) => carriage(entry) !== null, resources, policies);
   const classes = [
-    ...addressClasses([...kept, ...denied], carriage, () => addressSpace.reserved),
+    ...addressClasses(
+      [...kept, ...denied].filter((entry) => !isNamed(entry)),
+      carriage,
+      () => addressSpace.reserved,
+    ),
+    ...addressClasses([...kept, ...denied].filter(isNamed), carriage, () => []),
     ...(policies.accessPoints(gateway.id).size > 0 ? internetClasses(resources, addressSpace) : []),
   ];
   return { classes: new Map(classes.map((c) => [c.id, c])), byResource: reachOf(classes, carriage) };

@@ -21,6 +21,7 @@ import {
   policiesAbout,
   policyPorts,
 } from './destinations.ts';
+import { gatewayNames } from './names.ts';
 import { probeItems } from './probes.ts';
 
 /** Devices, or sites, of a gateway that share their cells, because their matches that matter there are equal. */
@@ -88,7 +89,7 @@ export class GatewayState {
   }
 
   /**
-   * Renews probes and destinations. Returns the policies whose ports changed here. `passing` says what an entry gateway
+   * Renews probes, names and destinations. Returns the policies whose ports changed here. `passing` says what an entry gateway
    * passes on; null for any other gateway.
    */
   rebuild(
@@ -101,6 +102,7 @@ export class GatewayState {
       'probes',
       gateway.intent === 'OFFLINE' ? [] : probeItems(gateway.id, resources, addressSpace.reserved),
     );
+    this.store.replace('names', gateway.intent === 'OFFLINE' ? [] : gatewayNames(gateway.id, resources));
     const old = this.#destinations;
     this.#destinations = destinationsOf(gateway, resources, this.#policies, addressSpace, passing);
     this.isEntry = passing !== null;

@@ -1,7 +1,7 @@
 import type { StateItem } from '@sallyport/contract/channel';
 
 /** Kinds of items that admit nothing, so that losing one closes nothing. */
-const harmless: ReadonlySet<StateItem['kind']> = new Set(['probe', 'beacon', 'relay-point']);
+const harmless: ReadonlySet<StateItem['kind']> = new Set(['probe', 'beacon', 'relay-point', 'name']);
 
 /**
  * Returns whether a gateway may have to close something when an item changes. An answer that is too careful costs order

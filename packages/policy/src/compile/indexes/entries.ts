@@ -13,12 +13,15 @@ export class Entry {
   /** Equal for equal resource and ports. Policies treat such addresses alike. */
   readonly signature: string;
   readonly probe: ProbeItem | null;
+  /** The address that it was made of. */
+  readonly address: WorldAddress;
   #classId: string | null = null;
 
   constructor(resource: WorldResource, address: WorldAddress) {
     this.resource = resource;
+    this.address = address;
     this.range = prefixRange(address.prefix);
-    this.probe = probeOf(resource, address, this.range);
+    this.probe = address.name === undefined ? probeOf(resource, address, this.range) : null;
     this.ports = canonicalPorts(address.ports);
     this.signature = `${resource.id} ${this.ports.map((p) => `${p.protocol}${p.from}-${p.to}`).join(',')}`;
   }

@@ -10,6 +10,7 @@ export class ResourceIndex {
   readonly #byGateway = new Multimap();
   readonly #internet = new Map<string, readonly Entry[]>();
   #addresses: EntryIndex | null = null;
+  #names: { readonly index: EntryIndex; readonly count: number } | null = null;
   #internetAddresses: EntryIndex | null = null;
 
   /** Returns an attachable resource, or undefined. */
@@ -23,6 +24,7 @@ export class ResourceIndex {
     for (const gateway of old?.resource.gateways ?? []) this.#byGateway.delete(gateway, id);
     this.#resources.delete(id);
     this.#addresses = null;
+    this.#names = null;
     this.#internetAddresses = null;
     this.#internet.delete(id);
     if (resource?.type === 'INTERNET') this.#internet.set(id, entriesOf(resource));
@@ -42,7 +44,7 @@ export class ResourceIndex {
   }
 
   /** Returns the entries of all attachable resources. */
-  all(): Iterable<Entry> {
+  all(): IteratorObject<Entry> {
     return this.#resources.values().flatMap(({ entries }) => entries);
   }
 
@@ -57,10 +59,24 @@ export class ResourceIndex {
     return this.#internetAddresses.overlapping(range);
   }
 
-  /** Returns the entries of attachable resources that overlap a range. */
+  /**
+   * Returns the entries of attachable resources that overlap a range. A virtual address belongs to its names alone,
+   * even if the prefix of another resource contains it.
+   */
   overlapping(range: IpRange): Entry[] {
-    this.#addresses ??= new EntryIndex(this.#resources.values().flatMap(({ entries }) => entries));
+    const names = this.named(range);
+    if (names.length > 0) return [...names];
+    this.#addresses ??= new EntryIndex(this.all().filter((entry) => !isNamed(entry)));
     return this.#addresses.overlapping(range);
+  }
+
+  /** Returns the entries of names whose virtual addresses make up a range; none when it has another address. */
+  named(range: IpRange): readonly Entry[] {
+    this.#names ??= indexOf(this.all().filter(isNamed).toArray());
+    const size = range.last - range.first + 1n;
+    if (size > this.#names.count) return [];
+    const found = this.#names.index.overlapping(range);
+    return BigInt(new Set(found.map((entry) => entry.range.first)).size) === size ? found : [];
   }
 
   /** Returns the entries of attachable resources that share an address with a version of a resource. */
@@ -68,3 +84,8 @@ export class ResourceIndex {
     return entriesOf(resource).flatMap(({ range }) => this.overlapping(range));
   }
 }
+
+/** Returns whether an entry is the virtual address of a name. */
+export const isNamed = ({ address }: Entry): boolean => address.name !== undefined;
+
+const indexOf = (entries: readonly Entry[]) => ({ index: new EntryIndex(entries), count: entries.length });

@@ -1,0 +1,115 @@
+import { formatAddress, parsePrefix, rangeOfNames, rangeOfNames6, rangesOverlap } from '@sallyport/ip';
+import { selectIn } from '../db/chunks.ts';
+import type { Tx } from '../db/store.ts';
+import { ApiError } from '../errors.ts';
+
+/** Time for which the address of a name that no resource has any more is given to no other name. */
+export const restMs = 30 * 24 * 3600 * 1000;
+
+/** Name of the network of gateways without a label. */
+const network = '';
+
+const v4 = parsePrefix(rangeOfNames) ?? { first: 0n, last: 0n };
+/** The first and the last address of the range belong to no name. */
+const lastNumber = Number(v4.last - v4.first) - 1;
+
+/** Returns whether the overlay leaves the range for names alone. An older installation may use it for members. */
+export function namesHaveAddresses(overlay: string): boolean {
+  const [range, names] = [parsePrefix(overlay), parsePrefix(rangeOfNames)];
+  return range !== null && names !== null && !rangesOverlap(range, names);
+}
+
+/** Returns the virtual addresses of a number, IPv4 then IPv6. `overlay6`: the tenant's prefix. */
+export function virtualAddresses(overlay6: string, number: number): readonly [string, string] {
+  const v6 = parsePrefix(rangeOfNames6(overlay6)) ?? { first: 0n };
+  return [
+    formatAddress({ family: 4, value: v4.first + BigInt(number) }),
+    formatAddress({ family: 6, value: v6.first + BigInt(number) }),
+  ];
+}
+
+/**
+ * Gives virtual addresses to those of some names that a private resource has, and lets those of the others rest. To be
+ * called in the write that adds or removes the names.
+ */
+export async function settleNames(tx: Tx, names: readonly string[]): Promise<void> {
+  const touched = [...new Set(names)];
+  if (touched.length === 0) return;
+  const held = new Set(await heldNames(tx, touched));
+  const known = new Map((await knownNames(tx, touched)).map((row) => [row.name, row]));
+  await setRest(
+    tx,
+    touched.filter((name) => held.has(name) && known.get(name)?.rests_until != null),
+    null,
+  );
+  await setRest(
+    tx,
+    touched.filter((name) => !held.has(name) && known.get(name)?.rests_until === null),
+    tx.now + restMs,
+  );
+  const fresh = touched.filter((name) => held.has(name) && !known.has(name));
+  const numbers = await freeNumbers(tx, fresh.length);
+  for (const [i, name] of fresh.entries())
+    await tx.scoped.insert('virtual_addresses', { network, name, number: numbers[i] as number, rests_until: null });
+}
+
+async function heldNames(tx: Tx, names: readonly string[]): Promise<string[]> {
+  const rows = await selectIn(names, (part) =>
+    tx.scoped
+      .selectFrom('addresses')
+      .innerJoin('resources', 'resources.id', 'addresses.resource_id')
+      .where('resources.type', '=', 'PRIVATE')
+      .where('addresses.address', 'in', part)
+      .select('addresses.address')
+      .distinct()
+      .execute(),
+  );
+  return rows.map(({ address }) => address);
+}
+
+const knownNames = (tx: Tx, names: readonly string[]) =>
+  selectIn(names, (part) =>
+    tx.scoped
+      .selectFrom('virtual_addresses')
+      .select(['name', 'rests_until'])
+      .where('network', '=', network)
+      .where('name', 'in', part)
+      .execute(),
+  );
+
+async function setRest(tx: Tx, names: readonly string[], rests_until: number | null): Promise<void> {
+  for (const name of names)
+    await tx.scoped
+      .updateTable('virtual_addresses')
+      .set({ rests_until })
+      .where('network', '=', network)
+      .where('name', '=', name)
+      .execute();
+}
+
+/** Returns numbers that were never given, and then those that have rested longest. */
+async function freeNumbers(tx: Tx, count: number): Promise<number[]> {
+  if (count === 0) return [];
+  const { last } = await tx.scoped
+    .selectFrom('virtual_addresses')
+    .select((eb) => eb.fn.max<number | null>('number').as('last'))
+    .executeTakeFirstOrThrow();
+  const next = (last ?? 0) + 1;
+  const fresh = Math.min(count, Math.max(0, lastNumber - next + 1));
+  const numbers = Array.from({ length: fresh }, (_, i) => next + i);
+  return fresh === count ? numbers : [...numbers, ...(await rested(tx, count - fresh))];
+}
+
+async function rested(tx: Tx, count: number): Promise<number[]> {
+  const rows = await tx.scoped
+    .selectFrom('virtual_addresses')
+    .select('number')
+    .where('rests_until', '<=', tx.now)
+    .orderBy('rests_until')
+    .limit(count)
+    .execute();
+  if (rows.length < count)
+    throw new ApiError('quota_exceeded', 'All addresses for names are in use or rest; those of removed names rest 30 days');
+  for (const { number } of rows) await tx.scoped.deleteFrom('virtual_addresses').where('number', '=', number).execute();
+  return rows.map(({ number }) => number);
+}

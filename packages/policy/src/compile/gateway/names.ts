@@ -1,0 +1,37 @@
+import type { NameItem } from '@sallyport/contract/channel';
+import { formatAddress } from '@sallyport/ip';
+import type { Entry } from '../indexes/entries.ts';
+import { computed } from '../indexes/maps.ts';
+import { isNamed, type ResourceIndex } from '../indexes/resource-index.ts';
+
+/** Returns the names of the resources attached to a gateway, which it answers and translates. */
+export function gatewayNames(gateway: string, resources: ResourceIndex): NameItem[] {
+  const entries = [...resources.attached(gateway)].flatMap((id) => resources.entries(id).filter(isNamed));
+  return namesOf(entries, ({ resource, address }) => ({ id: resource.id, probe: address.id }));
+}
+
+/** Returns the names of entries, for a device. */
+export function deviceNames(entries: Iterable<Entry>): NameItem[] {
+  return namesOf(entries, () => null);
+}
+
+type Use = NameItem['resources'][number];
+
+function namesOf(entries: Iterable<Entry>, useOf: (entry: Entry) => Use | null): NameItem[] {
+  const names = new Map<string, { addresses: Set<string>; uses: Map<string, Use> }>();
+  for (const entry of entries) {
+    const { name } = entry.address;
+    if (name === undefined) continue;
+    const found = computed(names, name, () => ({ addresses: new Set(), uses: new Map() }));
+    found.addresses.add(formatAddress({ family: entry.range.family, value: entry.range.first }));
+    const use = useOf(entry);
+    if (use !== null) found.uses.set(use.probe, use);
+  }
+  return [...names].map(([id, { addresses, uses }]) => ({
+    kind: 'name',
+    key: `name/${id}`,
+    id,
+    addresses: [...addresses].sort(),
+    resources: [...uses.values()].sort((a, b) => (a.probe < b.probe ? -1 : 1)),
+  }));
+}

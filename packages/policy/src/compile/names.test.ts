@@ -1,0 +1,100 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { StateItem } from '@sallyport/contract/channel';
+import { evaluate } from '../evaluate.ts';
+import { gatewaysFor } from '../gateways-for.ts';
+import { device, gateway, policy, resource, rule, settings, tcp } from '../testing/build.ts';
+import type { WorldAddress, WorldChange } from '../types.ts';
+import { World } from '../world.ts';
+import { TenantCompiler } from './compiler.ts';
+
+const ports = [tcp(443)];
+const v6 = (n: number): string => `fd50:1:0:ffff::${n}`;
+
+function named(name: string, n: number, own = ports): WorldAddress[] {
+  return [`100.96.0.${n}/32`, `${v6(n)}/128`].map((prefix) => ({ id: `${name}-id`, prefix, name, ports: own }));
+}
+
+const changes: WorldChange[] = [
+  { kind: 'gateway', id: 'g1', value: gateway('g1') },
+  { kind: 'device', id: 'd1', value: device('d1', { native: true }) },
+  { kind: 'rule', id: 'free', value: rule('free') },
+  { kind: 'resource', id: 'wiki', value: resource('wiki', [...named('wiki.corp', 1), ...named('docs.corp', 2)]) },
+  { kind: 'resource', id: 'vault', value: resource('vault', named('vault.corp', 3)) },
+  { kind: 'policy', id: 'p', value: policy('p', 1, { allDevices: true, resources: ['wiki'], rule: 'free' }) },
+];
+
+const compiled = (more: readonly WorldChange[] = []): TenantCompiler => {
+  const compiler = new TenantCompiler(settings);
+  compiler.follow('d1');
+  compiler.apply([...changes, ...more], 0);
+  return compiler;
+};
+
+const namesIn = (items: readonly StateItem[]) => items.filter((item) => item.kind === 'name');
+const classesIn = (items: readonly StateItem[]) => items.filter((item) => item.kind === 'class');
+
+test('a gateway knows all names that it carries, a device those that it may reach', () => {
+  const compiler = compiled();
+  const atGateway = namesIn(compiler.items('g1'));
+  assert.deepEqual(atGateway.map(({ id }) => id).sort(), ['docs.corp', 'vault.corp', 'wiki.corp']);
+  assert.deepEqual(
+    atGateway.find(({ id }) => id === 'wiki.corp'),
+    {
+      ...{ kind: 'name', key: 'name/wiki.corp', id: 'wiki.corp', addresses: ['100.96.0.1', v6(1)] },
+      resources: [{ id: 'wiki', probe: 'wiki.corp-id' }],
+    },
+  );
+  const atDevice = compiler.items('d1');
+  assert.deepEqual(namesIn(atDevice).map(({ id }) => id).sort(), ['docs.corp', 'wiki.corp']);
+  const routed = atDevice.flatMap((item) => (item.kind === 'route' ? [item.id] : [])).sort();
+  assert.deepEqual(routed, ['100.96.0.1/32', '100.96.0.2/32', `${v6(1)}/128`, `${v6(2)}/128`]);
+  assert.deepEqual(
+    atDevice.filter((item) => item.kind === 'probe'),
+    [],
+  );
+});
+
+test('names decide like addresses, and only names open a virtual address', () => {
+  const wide: WorldChange = { kind: 'resource', id: 'wide', value: resource('wide', ['100.0.0.0/8', 'fd50:1::/32']) };
+  const all: WorldChange = {
+    kind: 'policy',
+    id: 'all',
+    value: policy('all', 2, { allDevices: true, resources: ['wide'], rule: 'free' }),
+  };
+  const world = World.empty(settings).with([...changes, wide, all]);
+  const compiler = compiled([wide, all]);
+  const ask = (destination: string, port: number) => {
+    const query = { device: 'd1', destination, protocol: 'tcp', port, at: 0 } as const;
+    const { steps: _, ...verdict } = evaluate(world, query);
+    assert.deepEqual(compiler.decide(query), verdict);
+    return verdict.allowed;
+  };
+  assert.deepEqual(
+    [ask('100.96.0.1', 443), ask('100.96.0.2', 443), ask(v6(1), 443), ask('100.96.0.1', 80)],
+    [true, true, true, false],
+  );
+  assert.deepEqual([ask('100.96.0.3', 443), ask(v6(3), 443), ask('100.96.0.9', 443)], [false, false, false]);
+  assert.equal(ask('100.1.0.1', 80), true, 'the rest of the wide prefix is open');
+  for (const { ranges } of classesIn(compiler.items('g1')))
+    assert.ok(
+      ranges.every((range) => !range.startsWith('100.64.') && range !== '100.96.0.0-100.127.255.255'),
+      ranges.join(),
+    );
+  assert.deepEqual([...gatewaysFor(world, 'd1', 0).values()].flat().filter((prefix) => prefix.startsWith('100.96.')), [
+    '100.96.0.1/32',
+    '100.96.0.2/32',
+  ]);
+});
+
+test('a deny of a name closes it, and a deny of a wide prefix around its address does not', () => {
+  const denied = compiled([
+    { kind: 'policy', id: 'no', value: policy('no', 0, { allow: false, allDevices: true, resources: ['wiki'] }) },
+  ]);
+  assert.deepEqual(namesIn(denied.items('d1')), []);
+  const around = compiled([
+    { kind: 'resource', id: 'wide', value: resource('wide', ['100.0.0.0/8']) },
+    { kind: 'policy', id: 'no', value: policy('no', 0, { allow: false, allDevices: true, resources: ['wide'] }) },
+  ]);
+  assert.equal(namesIn(around.items('d1')).length, 2);
+});
