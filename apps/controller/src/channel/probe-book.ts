@@ -1,10 +1,12 @@
-import type { ProbeResult, StateDelta, StateItem } from '@sallyport/contract/channel';
+import type { NameItem, ProbeResult, StateDelta, StateItem } from '@sallyport/contract/channel';
 
 /** Results of one gateway's probes. Results of probes that the desired state does not hold are dropped. */
 export class ProbeBook {
   readonly #results = new Map<string, ProbeResult>();
   /** Resource of each desired probe. */
   readonly #resources = new Map<string, string>();
+  /** Probes of each desired name, by key. */
+  readonly #names = new Map<string, readonly string[]>();
   /** Null: must be computed again. */
   #unreachable: readonly string[] | null = null;
 
@@ -15,13 +17,20 @@ export class ProbeBook {
   /** Replaces the desired items. */
   expectOnly(items: readonly StateItem[]): void {
     this.#resources.clear();
+    this.#names.clear();
     this.expect({ upserts: items, removes: [] });
     for (const id of this.#results.keys()) if (!this.#resources.has(id)) this.#results.delete(id);
   }
 
   expect({ upserts, removes }: StateDelta): void {
-    for (const key of removes) if (key.startsWith(prefix)) this.#forget(key.slice(prefix.length));
-    for (const item of upserts) if (item.kind === 'probe') this.#resources.set(item.id, item.resource);
+    for (const key of removes) {
+      if (key.startsWith(prefix)) this.#forget(key.slice(prefix.length));
+      this.#forgetName(key);
+    }
+    for (const item of upserts) {
+      if (item.kind === 'probe') this.#resources.set(item.id, item.resource);
+      if (item.kind === 'name') this.#expectName(item);
+    }
     this.#unreachable = null;
   }
 
@@ -37,6 +46,24 @@ export class ProbeBook {
   get unreachable(): readonly string[] {
     this.#unreachable ??= this.#findUnreachable();
     return this.#unreachable;
+  }
+
+  /** A name is a probe of each address that has it: it resolves or it does not. */
+  #expectName({ key, resources }: NameItem): void {
+    this.#forgetName(
+      key,
+      resources.map(({ probe }) => probe),
+    );
+    for (const { id, probe } of resources) this.#resources.set(probe, id);
+    this.#names.set(
+      key,
+      resources.map(({ probe }) => probe),
+    );
+  }
+
+  #forgetName(key: string, kept: readonly string[] = []): void {
+    for (const probe of this.#names.get(key) ?? []) if (!kept.includes(probe)) this.#forget(probe);
+    this.#names.delete(key);
   }
 
   #forget(id: string): void {

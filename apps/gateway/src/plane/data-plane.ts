@@ -24,7 +24,7 @@ import {
   undonePhrases,
 } from '@sallyport/agent-runtime';
 import type { StateItem } from '@sallyport/contract/channel';
-import { type ForeignChange, type FoundFirewall, probeSources } from '@sallyport/hostnet';
+import { type ForeignChange, type FoundFirewall, type Names, probeSources } from '@sallyport/hostnet';
 import {
   type DeviceChange,
   type DeviceStatus,
@@ -57,6 +57,8 @@ export interface PlaneOptions extends TunnelDeviceOptions {
   readonly onHostChange: () => void;
   /** Returns the verdict on the path from the tunnel to the resources. */
   readonly path: () => PathVerdict;
+  /** Returns the present translation of host names, the same object until it changes; null: there are no names. */
+  readonly names?: () => Names | null;
 }
 
 /** Traffic and peers of the data plane. */
@@ -93,8 +95,11 @@ export class DataPlane {
       privateKey: options.privateKey,
       peerConfig: options.peerConfig,
     };
-    this.#firewall = new FirewallSide(options.interface, options.onForeignChange, (error) =>
-      options.onHostDrift([`what nftables reports could not be followed: ${failureOf(error).message}`]),
+    this.#firewall = new FirewallSide(
+      options.interface,
+      options.onForeignChange,
+      (error) => options.onHostDrift([`what nftables reports could not be followed: ${failureOf(error).message}`]),
+      options.names,
     );
     this.#host = new HostSide(options.directory, this.#mutex, options.onHostDrift, options.onHostChange);
   }
@@ -134,6 +139,11 @@ export class DataPlane {
     return this.#mutex.run(async () =>
       this.#firewall.renewFacts(await this.#host.facts(this.#options.interface), this.#options.now()),
     );
+  }
+
+  /** Applies the present translation of host names. */
+  renewNames(): Promise<void> {
+    return this.#mutex.run(() => this.#firewall.renewNames(this.#options.now()));
   }
 
   /** Returns passed traffic and present peers. */

@@ -11,6 +11,7 @@ import {
   findForeignDrops,
   type HostFacts,
   type HostState,
+  type Names,
   type ProbeTarget,
   type TracedDrop,
   type Watch,
@@ -29,12 +30,24 @@ export class FirewallSide {
   #overlay: Overlay | null = null;
   #watch: Watch | null = null;
   #facts: HostFacts | null = null;
+  #names: () => Names | null;
+  /** Names of the last change or load. */
+  #namesGiven: Names | null = null;
   /** Items from which the table was built; null when the table may be wrong. */
   #items: Map<string, StateItem> | null = null;
 
-  /** `watchFailed` is called when nftables could not be watched, so changes may have been missed. */
-  constructor(name: string, onForeignChange: (change: ForeignChange) => void, watchFailed: (error: unknown) => void) {
+  /**
+   * `watchFailed` is called when nftables could not be watched, so changes may have been missed. `names`: the present
+   * translation of host names, the same object until it changes.
+   */
+  constructor(
+    name: string,
+    onForeignChange: (change: ForeignChange) => void,
+    watchFailed: (error: unknown) => void,
+    names: () => Names | null = () => null,
+  ) {
     this.#interface = name;
+    this.#names = names;
     this.#watchFailed = watchFailed;
     this.#onForeignChange = onForeignChange;
   }
@@ -55,6 +68,12 @@ export class FirewallSide {
   async renewFacts(facts: HostFacts, now: number): Promise<void> {
     const items = this.#items;
     if (this.setFacts(facts) && items !== null) await this.change({ settings: facts }, items, now);
+  }
+
+  /** Applies the present translation of names at once if the table can be changed. */
+  async renewNames(now: number): Promise<void> {
+    const items = this.#items;
+    if (items !== null && this.#names() !== this.#namesGiven) await this.change({}, items, now);
   }
 
   /**
@@ -92,7 +111,10 @@ export class FirewallSide {
   async change(delta: FirewallDelta, items: Items, now: number): Promise<readonly string[]> {
     if (this.#firewall === null) throw new AgentError('internal', 'the firewall was never loaded');
     this.#items = null;
-    const result = await this.#firewall.change(delta, now);
+    const names = this.#names();
+    const settings = names === this.#namesGiven ? delta.settings : { ...delta.settings, names };
+    const result = await this.#firewall.change({ ...delta, ...(settings && { settings }) }, now);
+    this.#namesGiven = names;
     this.#items = new Map(items);
     return result === 'reloaded' ? ['the table was not as it was left'] : [];
   }
@@ -175,7 +197,9 @@ export class FirewallSide {
   }
 
   #stateOf(items: Items, leaseUntil: number): FirewallState {
-    return { ...firewallStateOf(items, leaseUntil), ...this.#facts };
+    const names = items.size === 0 ? null : this.#names();
+    this.#namesGiven = names;
+    return { ...firewallStateOf(items, leaseUntil), ...this.#facts, ...(names && { names }) };
   }
 
   #open(overlay: Overlay): Firewall {

@@ -15,6 +15,7 @@ import {
 import type { ProbeItem, ProbeResult, Punch, StateItem } from '@sallyport/contract/channel';
 import { type ForeignChange, type RelayCount, RelayTable } from '@sallyport/hostnet';
 import { slowness } from '@sallyport/wireguard';
+import { GatewayNames } from '../names/names.ts';
 import { PathCheck, type PathVerdict } from '../probing/path-check.ts';
 import { Prober } from '../probing/prober.ts';
 import { TunnelProbe } from '../probing/tunnel-probe.ts';
@@ -28,7 +29,7 @@ import { hasLostPeers, Statistics } from './statistics.ts';
 
 /** Dependencies of a GatewayPlane. */
 export interface GatewayPlaneOptions
-  extends Omit<PlaneOptions, 'onForeignChange' | 'onHostDrift' | 'onHostChange' | 'path' | 'peerConfig'> {
+  extends Omit<PlaneOptions, 'onForeignChange' | 'onHostDrift' | 'onHostChange' | 'path' | 'peerConfig' | 'names'> {
   /** Id of the gateway. */
   readonly gateway: string;
   /** The host's own clock, by which WireGuard dates handshakes; `now` is the controller's time. */
@@ -56,6 +57,7 @@ export class GatewayPlane implements AgentPlane {
   #tell: (input: PlaneInput) => void = () => {};
   #desired: () => Items = () => new Map();
   readonly #prober: Prober;
+  readonly #names: GatewayNames;
   readonly #pathCheck: PathCheck;
   /** Built from the wanted state on demand. */
   #udpPortOf: UdpPortOf | null = null;
@@ -77,8 +79,15 @@ export class GatewayPlane implements AgentPlane {
       () => performance.now(),
       (result) => this.#tell({ kind: 'noticed', probes: [result] }),
     );
+    this.#names = new GatewayNames({
+      directory: options.directory,
+      log,
+      now: options.now,
+      changed: (probes) => this.#namesChanged(probes),
+    });
     this.#plane = new DataPlane({
       ...options,
+      names: () => this.#names.translation,
       peerConfig: (item) => this.#paths.peerConfig(item),
       onForeignChange: (change) => this.#foreignChange(change),
       onHostDrift: ([first]) => this.#tell({ kind: 'drift', reason: first ?? 'the host changed', cured: true }),
@@ -147,9 +156,11 @@ export class GatewayPlane implements AgentPlane {
     this.#runner.input(pathInput(work));
     this.#udpPortOf = null;
     this.#pathCheck.expect(work.kind === 'close' ? [] : this.#measurable());
+    await this.#names.expect(work.kind === 'close' ? new Map() : work.items);
     try {
       const result = await this.#plane.perform(work);
       this.#tellConflicts();
+      await this.#names.listen();
       return result;
     } finally {
       // Runs even when the tunnel fails, so that ended pairs are removed.
@@ -182,7 +193,7 @@ export class GatewayPlane implements AgentPlane {
 
   /** Probes from this host, and then answering targets through the tunnel. */
   async probe(): Promise<readonly ProbeResult[]> {
-    const results = await this.#prober.all();
+    const [results, names] = await Promise.all([this.#prober.all(), this.#names.refresh()]);
     const reached = new Set(results.filter(({ reachable }) => reachable).map(({ id }) => id));
     const examined = await this.#pathCheck
       .examine(this.#measurable().filter(({ id }) => reached.has(id)))
@@ -192,9 +203,10 @@ export class GatewayPlane implements AgentPlane {
       0,
       300,
     );
-    return results.map((result) =>
+    const judged = results.map((result) =>
       blocked.has(result.id) ? { id: result.id, resource: result.resource, reachable: false, detail } : result,
     );
+    return [...judged, ...names];
   }
 
   punch({ peer, endpoints }: Punch): void {
@@ -212,12 +224,20 @@ export class GatewayPlane implements AgentPlane {
     this.#network?.close();
     this.#prober.stop();
     this.#pathCheck.stop();
+    await this.#names.stop();
     this.#runner.stop();
     await (await this.#relay)?.stop();
     await this.#relayWriter.flush();
     if (this.#elsewhereTimer !== null) clearTimeout(this.#elsewhereTimer);
     await this.#plane.stop();
     await this.#saveEndpoints();
+  }
+
+  #namesChanged(probes: readonly ProbeResult[]): void {
+    this.#plane.renewNames().catch((error) => {
+      this.#tell({ kind: 'drift', reason: `names could not be translated: ${failureOf(error).message}` });
+    });
+    this.#tell({ kind: 'noticed', probes: [...probes] });
   }
 
   /** Reports conflicts that the agent cannot repair, because an administrator must. */
@@ -229,7 +249,7 @@ export class GatewayPlane implements AgentPlane {
   }
 
   #others() {
-    const probes = [...this.#prober.results];
+    const probes = [...this.#prober.results, ...this.#names.results];
     return { probes, paths: this.#paths.reports(), relays: [...this.#paths.relays()] };
   }
 

@@ -11,7 +11,8 @@ export type StateFile =
   | 'host.json'
   | 'status.json'
   | 'client.json'
-  | 'relay.json';
+  | 'relay.json'
+  | 'names.json';
 
 /** Maximum sizes: a state of 500,000 items, endpoints of 50,000 peers, a status of as many routes. */
 const mostBytes: Readonly<Record<StateFile, number>> = {
@@ -21,6 +22,7 @@ const mostBytes: Readonly<Record<StateFile, number>> = {
   'status.json': 64 << 20,
   'endpoints.json': 16 << 20,
   'relay.json': 16 << 20,
+  'names.json': 64 << 20,
   'state.json': 256 << 20,
 };
 
@@ -128,6 +130,7 @@ const contents: Readonly<Record<StateFile, string>> = {
   'status.json': 'the status',
   'endpoints.json': 'the endpoints of peers',
   'relay.json': 'what the relay has learned',
+  'names.json': 'the addresses of names',
   'state.json': 'the newest state of the controller',
 };
 

@@ -1,0 +1,168 @@
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { bundleItem, classItem, profileItem } from '@sallyport/agent-core/testing';
+import type { NameItem, StateItem } from '@sallyport/contract/channel';
+import { exec, until, whyNoNamespaces } from '@sallyport/testkit';
+import { lastHeard, serverAddress, serverAddress6, World } from './testing/world.ts';
+
+const hasResolver = await exec('dnsmasq', ['--version']).then(
+  () => true,
+  () => false,
+);
+const skip = whyNoNamespaces() ?? (hasResolver ? false : 'needs dnsmasq');
+
+const gatewayAddress = '100.64.0.1';
+const virtual = (n: number): [string, string] => [`100.96.0.${n}`, `fd00:5a11:0:ffff::${n}`];
+const nameItem = (id: string, n: number): NameItem => ({
+  ...{ kind: 'name', key: `name/${id}`, id, addresses: virtual(n) },
+  resources: [{ id: `r-${n}`, probe: `a-${n}` }],
+});
+const single = (addresses: readonly string[]) => addresses.map((address) => `${address}-${address}`);
+
+/** The device may reach port 80 of one name. Another name has no grant, and further ones do not resolve. */
+function items(world: World): StateItem[] {
+  const own = world.items().filter(({ kind }) => kind === 'gateway' || kind === 'device');
+  return [
+    ...own,
+    nameItem('wiki.corp.example', 1),
+    nameItem('vault.corp.example', 2),
+    nameItem('nowhere.corp.example', 3),
+    nameItem('rebound.corp.example', 4),
+    profileItem('p1', [{ class: 'c1', bundle: 'b1', expiresAt: null }]),
+    classItem('c1', single([...virtual(1), ...virtual(3), ...virtual(4)])),
+    bundleItem('b1', [{ protocol: 'tcp', from: 80, to: 80, policy: 'web' }]),
+  ];
+}
+
+/** A real resolver beside the private server. Its zone is a file of hosts. */
+class Zone {
+  readonly #world: World;
+  readonly #file: string;
+  #process: ChildProcess | null = null;
+
+  constructor(world: World) {
+    this.#world = world;
+    this.#file = join(world.stateDir, 'zone.hosts');
+    world.cleanup.add(() => this.stop());
+  }
+
+  async set(hosts: Readonly<Record<string, readonly string[]>>): Promise<void> {
+    const lines = Object.entries(hosts).flatMap(([name, addresses]) =>
+      addresses.map((address) => `${address} ${name}.corp.example`),
+    );
+    await writeFile(this.#file, `${lines.join('\n')}\n`);
+    if (this.#process === null) this.start();
+    else this.#process.kill('SIGHUP');
+  }
+
+  start(): void {
+    const zone = ['--no-resolv', '--no-hosts', '--local=/corp.example/', '--local-ttl=5', `--addn-hosts=${this.#file}`];
+    const where = [`--listen-address=${serverAddress}`, '--bind-interfaces', '--user=root', '--pid-file='];
+    const command = ['dnsmasq', '--keep-in-foreground', ...zone, ...where];
+    this.#process = spawn('ip', ['netns', 'exec', this.#world.server.namespace.name, ...command], { stdio: 'ignore' });
+  }
+
+  async stop(): Promise<void> {
+    const child = this.#process;
+    this.#process = null;
+    if (child === null || child.exitCode !== null || child.signalCode !== null) return;
+    const ended = once(child, 'exit');
+    child.kill('SIGKILL');
+    await ended;
+  }
+}
+
+/** Asks the gateway as the device. Returns the addresses, NODATA, SILENT or the code of the answer. */
+async function ask(world: World, name: string, type: 'A' | 'AAAA' | 'HTTPS' = 'A', over = 'udp'): Promise<string> {
+  const program = fileURLToPath(new URL('testing/ask-dns.ts', import.meta.url));
+  const { namespace } = world.device;
+  return (await namespace.exec(process.execPath, program, gatewayAddress, `${name}.corp.example`, type, over)).trim();
+}
+
+async function start(t: TestContext): Promise<{ world: World; zone: Zone }> {
+  const world = await World.create();
+  t.after(() => world.cleanup.run());
+  const folder = join('/etc/netns', world.gateway.name);
+  world.cleanup.add(() => rm(folder, { recursive: true, force: true }));
+  await mkdir(folder, { recursive: true });
+  await writeFile(join(folder, 'resolv.conf'), `nameserver ${serverAddress}\n`);
+  const zone = new Zone(world);
+  await zone.set({ wiki: [serverAddress, serverAddress6], vault: [serverAddress], rebound: ['127.0.0.1', '10.20.0.1'] });
+  await world.controller.change(items(world));
+  world.startAgent();
+  await world.applied();
+  await world.deviceUp();
+  const { namespace } = world.device;
+  for (const prefix of [`${gatewayAddress}/32`, '100.96.0.0/11', 'fd00:5a11:0:ffff::/64'])
+    await namespace.ip('route', 'add', prefix, 'dev', world.deviceInterface);
+  return { world, zone };
+}
+
+test('a gateway resolves names, answers who may reach them, and translates', { skip }, async (t) => {
+  const { world, zone } = await start(t);
+  const { device, controller } = world;
+  const [wiki, wiki6] = virtual(1);
+  const detail = async (probe: string) => {
+    const heard = (await controller.heard()).flatMap((message) => ('probes' in message ? message.probes : []));
+    return heard.findLast(({ id }) => id === probe)?.detail ?? '';
+  };
+
+  await t.test('of its own grants, and nothing else', async () => {
+    await until('the name', async () => (await ask(world, 'wiki')) === wiki);
+    assert.equal(await ask(world, 'WIKI', 'AAAA'), wiki6);
+    assert.equal(await ask(world, 'wiki', 'A', 'tcp'), wiki);
+    assert.equal(await ask(world, 'wiki', 'HTTPS'), 'NODATA');
+    assert.equal(await ask(world, 'vault'), 'REFUSED');
+    assert.equal(await ask(world, 'other'), 'REFUSED');
+    assert.equal(await ask(world, 'nowhere'), 'NXDOMAIN');
+    assert.equal(await ask(world, 'rebound'), 'NXDOMAIN', 'loopback and the gateway itself are no targets');
+    assert.match(await until('a result', () => detail('a-3')), /nowhere\.corp\.example does not exist/);
+    assert.match(await detail('a-4'), /10\.20\.0\.1, which no name may have|127\.0\.0\.1, which no name may have/);
+  });
+
+  await t.test('and packets reach the real server through the virtual address alone', async () => {
+    assert.equal(await device.tcp(wiki, 80), 'ok');
+    assert.equal(await device.tcp(wiki6, 80), 'ok');
+    assert.equal(await device.tcp(wiki, 81, { timeoutMs: 500 }), 'timeout');
+    assert.equal(await device.tcp(serverAddress, 80, { timeoutMs: 500 }), 'timeout');
+    assert.equal(await device.tcp(virtual(2)[0], 80, { timeoutMs: 500 }), 'timeout');
+  });
+
+  await t.test('with the last answer while the resolver is dead, also after kill -9', async () => {
+    await zone.stop();
+    await world.agent.kill('SIGKILL');
+    assert.equal(await device.tcp(wiki, 80), 'ok', 'nothing but the answers depends on the agent');
+    world.startAgent([], '\n');
+    await world.applied();
+    await until('the name', async () => (await ask(world, 'wiki')) === wiki);
+    assert.equal(await device.tcp(wiki, 80), 'ok');
+  });
+
+  await t.test('and a name that leaves the zone is rejected, without a cut of running flows', async () => {
+    await device.startStream('s', wiki, 80);
+    await zone.set({ vault: [serverAddress] });
+    await until('the name to go', async () => (await ask(world, 'wiki')) === 'NXDOMAIN');
+    const { received } = await device.stream('s');
+    await until('echoes', async () => (await device.stream('s')).received > received + 5);
+    assert.notEqual(await device.tcp(wiki, 80, { timeoutMs: 500 }), 'ok');
+    await device.stopStream('s');
+    await zone.set({ wiki: [serverAddress] });
+    await until('the name', async () => (await ask(world, 'wiki')) === wiki);
+    assert.equal(await ask(world, 'wiki', 'AAAA'), 'NODATA', 'only families with a real address');
+    assert.equal(await device.tcp(wiki, 80), 'ok');
+  });
+
+  await t.test('and without names it listens on no port and has no rule', async () => {
+    await controller.change([], items(world).filter(({ kind }) => kind === 'name').map(({ key }) => key));
+    await world.applied();
+    assert.equal(await ask(world, 'wiki'), 'SILENT');
+    const rules = await world.gateway.exec('nft', 'list', 'ruleset');
+    assert.doesNotMatch(rules, /dnat|dport 53/);
+    assert.ok((await lastHeard(controller, 'heartbeat')).dropped !== undefined);
+  });
+});

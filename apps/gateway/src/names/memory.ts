@@ -1,0 +1,29 @@
+import type { StateDirectory } from '@sallyport/agent-runtime';
+import { parseAddress } from '@sallyport/ip';
+import type { Known, NameState } from './resolver.ts';
+
+/** Serialises answers for the disk, so that a new process translates as the old one did. */
+export function formatAnswers(states: ReadonlyMap<string, NameState>): string {
+  return JSON.stringify(Object.fromEntries([...states].map(([name, { A, AAAA }]) => [name, { A, AAAA }])));
+}
+
+/** Parses answers; none when the file is missing or damaged, because resolvers give them again. */
+export async function readAnswers(directory: StateDirectory): Promise<Map<string, NameState>> {
+  try {
+    const text = (await directory.read('names.json')) ?? '{}';
+    const entries = Object.entries(JSON.parse(text) as Record<string, Record<string, unknown>>);
+    return new Map(
+      entries.map(([name, { A, AAAA }]) => [name, { A: knownOf(A, 4), AAAA: knownOf(AAAA, 6), fault: null }]),
+    );
+  } catch {
+    return new Map();
+  }
+}
+
+function knownOf(value: unknown, family: 4 | 6): Known | null {
+  if (typeof value !== 'object' || value === null) return null;
+  const { addresses, at } = value as Record<string, unknown>;
+  if (!Array.isArray(addresses) || typeof at !== 'number') return null;
+  const own = addresses.filter((text) => typeof text === 'string' && parseAddress(text)?.family === family);
+  return { addresses: own as string[], at };
+}

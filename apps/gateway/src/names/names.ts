@@ -1,0 +1,150 @@
+import { networkInterfaces } from 'node:os';
+import { gatewayOf, isOpen } from '@sallyport/agent-core';
+import { failureOf, LatestWriter, type Log, type StateDirectory } from '@sallyport/agent-runtime';
+import type { NameItem, ProbeResult, StateItem } from '@sallyport/contract/channel';
+import type { Names as Translation } from '@sallyport/hostnet';
+import { answerQuery } from './answer.ts';
+import { Asking } from './asking.ts';
+import { forbiddenAddresses } from './forbidden.ts';
+import { formatAnswers, readAnswers } from './memory.ts';
+import { type NameState, Resolver } from './resolver.ts';
+import { DnsServer } from './server.ts';
+import { systemResolvers } from './servers.ts';
+import { askUpstream } from './upstream.ts';
+
+type Items = ReadonlyMap<string, StateItem>;
+
+/** Dependencies of the names of a gateway. */
+export interface NamesOptions {
+  readonly directory: StateDirectory;
+  readonly log: Log;
+  /** Epoch milliseconds. */
+  readonly now: () => number;
+  /** Called when the translation or what is known about a name changed. */
+  readonly changed: (results: readonly ProbeResult[]) => void;
+}
+
+const answerMs = 2_000;
+const patienceMs = 4_000;
+const longestDetail = 300;
+
+/**
+ * The host names of a gateway: resolves them, answers the devices that may reach them, and says how their virtual
+ * addresses are translated. A gateway without names has no resolver, no sockets and no rules for them.
+ */
+export class GatewayNames {
+  readonly #options: NamesOptions;
+  readonly #server: DnsServer;
+  readonly #writer: LatestWriter;
+  #resolver: Resolver | null = null;
+  #remembered: ReadonlyMap<string, NameState> | null = null;
+  #items: Items = new Map();
+  #asking = new Asking(new Map());
+  #warned = '';
+
+  constructor(options: NamesOptions) {
+    this.#options = options;
+    this.#server = new DnsServer(
+      (source) => this.#asking.knows(source),
+      (query, source) => this.#answer(query, source),
+    );
+    this.#writer = new LatestWriter(
+      () => options.directory.write('names.json', formatAnswers(this.#resolver?.states() ?? new Map())),
+      (error) => options.log.warn('the addresses of names could not be stored', { reason: failureOf(error).message }),
+    );
+  }
+
+  /** Real addresses by virtual address; null: there are no names. */
+  get translation(): Translation | null {
+    return this.#resolver?.translation ?? null;
+  }
+
+  /** How the names resolve, as results of probes. */
+  get results(): ProbeResult[] {
+    return [...(this.#resolver?.states() ?? [])].flatMap(([name, state]) => this.#resultsOf(name, state));
+  }
+
+  /** Takes new items, before they are applied. Answers of an earlier process are used at once. */
+  async expect(items: Items): Promise<void> {
+    const names = isOpen(gatewayOf(items)) ? namesOf(items) : [];
+    this.#items = items;
+    this.#asking = new Asking(items);
+    if (names.length === 0 && this.#resolver === null) return;
+    this.#remembered ??= await readAnswers(this.#options.directory);
+    this.#resolver ??= this.#open(this.#remembered);
+    this.#resolver.expect(names);
+  }
+
+  /** Listens for queries where the applied items say so. A failure is logged and tried again with the next call. */
+  async listen(): Promise<void> {
+    const gateway = gatewayOf(this.#items);
+    const addresses = this.translation === null ? [] : (gateway?.addresses ?? []).map(withoutLength);
+    const warning = await this.#server.listen(addresses).then(
+      () => '',
+      (error: Error) => `Names are not answered, because this gateway cannot listen on port 53: ${error.message}`,
+    );
+    if (warning !== '' && warning !== this.#warned) this.#options.log.warn(warning);
+    this.#warned = warning;
+  }
+
+  /** Resolves all names now. */
+  async refresh(): Promise<ProbeResult[]> {
+    await this.#resolver?.refreshAll();
+    return this.results;
+  }
+
+  async stop(): Promise<void> {
+    this.#resolver?.stop();
+    await this.#server.close();
+    await this.#writer.flush();
+  }
+
+  #open(remembered: ReadonlyMap<string, NameState>): Resolver {
+    const { now } = this.#options;
+    return new Resolver(
+      {
+        ask: async (name, type) => askUpstream(await systemResolvers(), name, type, answerMs),
+        isForbidden: (address) => this.#isForbidden(address),
+        now,
+        changed: () => {
+          this.#writer.request();
+          this.#options.changed(this.results);
+        },
+      },
+      remembered,
+    );
+  }
+
+  #isForbidden(address: string): boolean {
+    const gateway = gatewayOf(this.#items);
+    if (gateway === null) return true;
+    const own = Object.values(networkInterfaces()).flatMap((all) => (all ?? []).map((one) => one.address));
+    return forbiddenAddresses(gateway.overlay, own)(address);
+  }
+
+  #answer(query: Buffer, source: string): Promise<Buffer | null> {
+    const resolver = this.#resolver;
+    return answerQuery(query, source, {
+      mayAsk: (from, name) => this.#asking.mayAsk(from, name, this.#options.now()),
+      virtual: (name) => {
+        const item = this.#items.get(`name/${name}`);
+        return item?.kind === 'name' ? item.addresses : [];
+      },
+      lookUp: async (name) => resolver?.lookUp(name, patienceMs),
+    });
+  }
+
+  #resultsOf(name: string, { A, AAAA, fault }: NameState): ProbeResult[] {
+    const item = this.#items.get(`name/${name}`);
+    if (item?.kind !== 'name' || (A === null && AAAA === null && fault === null)) return [];
+    const real = [A?.addresses[0], AAAA?.addresses[0]].filter((address) => address !== undefined).join(' and ');
+    const detail = (fault ?? `${name} has the address ${real}`).slice(0, longestDetail);
+    return item.resources.map(({ id, probe }) => ({ id: probe, resource: id, reachable: fault === null, detail }));
+  }
+}
+
+function namesOf(items: Items): NameItem[] {
+  return [...items.values()].filter((item) => item.kind === 'name');
+}
+
+const withoutLength = (text: string): string => text.replace(/\/.*$/, '');

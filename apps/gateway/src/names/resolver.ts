@@ -1,0 +1,201 @@
+import type { NameItem } from '@sallyport/contract/channel';
+import type { Names } from '@sallyport/hostnet';
+import type { AddressType, UpstreamAnswer } from './upstream.ts';
+
+/** What is known about the real addresses of a name in one family. */
+export interface Known {
+  readonly addresses: readonly string[];
+  /** Epoch milliseconds of the last answer of a resolver. */
+  readonly at: number;
+}
+
+/** What is known about the real addresses of a name. */
+export interface NameState {
+  readonly A: Known | null;
+  readonly AAAA: Known | null;
+  /** Why no address is usable, as a sentence; null: one is, or no answer has come yet. */
+  readonly fault: string | null;
+}
+
+/** Dependencies of a Resolver. */
+export interface ResolverOptions {
+  readonly ask: (name: string, type: AddressType) => Promise<UpstreamAnswer>;
+  readonly isForbidden: (address: string) => boolean;
+  /** Epoch milliseconds. */
+  readonly now: () => number;
+  /** Called after addresses or faults changed. */
+  readonly changed: () => void;
+}
+
+interface Entry {
+  item: NameItem;
+  state: NameState;
+  nextAt: number;
+  failures: number;
+  running: Promise<void> | null;
+}
+
+const unknown: NameState = { A: null, AAAA: null, fault: null };
+const shortestMs = 5_000;
+const longestMs = 300_000;
+const longestNegativeMs = 60_000;
+/** Time for which answers are used while no resolver answers. */
+const staleMs = 24 * 3_600_000;
+/** Names that are resolved at the same time. */
+const mostAtOnce = 32;
+
+/**
+ * Keeps the real addresses of names. Each name is asked for again when its answer gets old. While resolvers fail, the last
+ * answer stays in use. A forbidden address counts as none.
+ */
+export class Resolver {
+  readonly #options: ResolverOptions;
+  readonly #entries = new Map<string, Entry>();
+  #translation: Names | null = null;
+  #timer: NodeJS.Timeout | null = null;
+  #running = 0;
+  #stopped = false;
+  #remembered: ReadonlyMap<string, NameState>;
+
+  /** `remembered`: answers of an earlier process. */
+  constructor(options: ResolverOptions, remembered: ReadonlyMap<string, NameState>) {
+    this.#options = options;
+    this.#remembered = remembered;
+  }
+
+  /** Sets the names to resolve. */
+  expect(items: readonly NameItem[]): void {
+    const wanted = new Map(items.map((item) => [item.id, item]));
+    for (const id of this.#entries.keys()) if (!wanted.has(id)) this.#entries.delete(id);
+    for (const [id, item] of wanted) {
+      const known = this.#entries.get(id);
+      if (known !== undefined) known.item = item;
+      else {
+        const state = this.#remembered.get(id) ?? unknown;
+        this.#entries.set(id, { item, state, nextAt: 0, failures: 0, running: null });
+      }
+    }
+    this.#translation = null;
+    this.#schedule();
+  }
+
+  /** Real addresses by virtual address; null: there are no names. The object is the same until something changes. */
+  get translation(): Names | null {
+    if (this.#entries.size === 0) return null;
+    this.#translation ??= this.#translate();
+    return this.#translation;
+  }
+
+  /** Returns the known names with their states. */
+  states(): ReadonlyMap<string, NameState> {
+    return new Map([...this.#entries].map(([id, { state }]) => [id, state]));
+  }
+
+  /** Returns what is known about a name, undefined for another name. Waits for the first answer, but not long. */
+  async lookUp(name: string, patienceMs: number): Promise<NameState | undefined> {
+    const entry = this.#entries.get(name);
+    if (entry === undefined) return undefined;
+    if (entry.state !== unknown) return entry.state;
+    await Promise.race([this.#refresh(entry), new Promise((resolve) => setTimeout(resolve, patienceMs).unref())]);
+    return entry.state;
+  }
+
+  /** Asks for all names now. */
+  async refreshAll(): Promise<void> {
+    for (const entry of this.#entries.values()) entry.nextAt = 0;
+    await Promise.all([...this.#entries.values()].slice(0, mostAtOnce).map((entry) => this.#refresh(entry)));
+    this.#schedule();
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+  }
+
+  #translate(): Names {
+    const names = new Map<string, string>();
+    for (const { item, state } of this.#entries.values())
+      for (const virtual of item.addresses) {
+        const [real] = state[virtual.includes(':') ? 'AAAA' : 'A']?.addresses ?? [];
+        if (real !== undefined) names.set(virtual, real);
+      }
+    return names;
+  }
+
+  #schedule(): void {
+    if (this.#stopped) return;
+    const now = this.#options.now();
+    let next = Number.POSITIVE_INFINITY;
+    for (const entry of this.#entries.values()) {
+      if (entry.running !== null) continue;
+      if (entry.nextAt > now) next = Math.min(next, entry.nextAt);
+      else if (this.#running < mostAtOnce) void this.#refresh(entry);
+    }
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = Number.isFinite(next) ? setTimeout(() => this.#schedule(), Math.max(next - now, 1)).unref() : null;
+  }
+
+  #refresh(entry: Entry): Promise<void> {
+    entry.running ??= this.#resolve(entry).finally(() => {
+      entry.running = null;
+      this.#running -= 1;
+      this.#schedule();
+    });
+    return entry.running;
+  }
+
+  async #resolve(entry: Entry): Promise<void> {
+    this.#running += 1;
+    const name = entry.item.id;
+    const ask = (type: AddressType) =>
+      this.#options.ask(name, type).then(
+        (answer) => answer,
+        (error: Error) => error,
+      );
+    const [a, aaaa] = await Promise.all([ask('A'), ask('AAAA')]);
+    const now = this.#options.now();
+    const before = entry.state;
+    const A = this.#known(a, before.A, now);
+    const AAAA = this.#known(aaaa, before.AAAA, now);
+    const usable = [A, AAAA].some((known) => (known?.addresses.length ?? 0) > 0);
+    entry.state = { A, AAAA, fault: usable ? null : faultOf(name, a, aaaa) };
+    entry.nextAt = now + this.#waitOf(entry, [a, aaaa]);
+    if (this.#entries.get(name) !== entry || same(before, entry.state)) return;
+    this.#translation = null;
+    this.#options.changed();
+  }
+
+  /** An address that is in use stays the first one while the answer contains it. */
+  #known(answer: UpstreamAnswer | Error, before: Known | null, now: number): Known | null {
+    if (answer instanceof Error) return before !== null && now - before.at < staleMs ? before : null;
+    const [current] = before?.addresses ?? [];
+    const addresses = answer.addresses.filter((address) => !this.#options.isForbidden(address)).sort();
+    const kept = addresses.filter((address) => address === current);
+    return { addresses: [...kept, ...addresses.filter((address) => address !== current)], at: now };
+  }
+
+  #waitOf(entry: Entry, answers: readonly (UpstreamAnswer | Error)[]): number {
+    if (answers.some((answer) => answer instanceof Error)) {
+      entry.failures += 1;
+      return Math.min(shortestMs * 2 ** Math.min(entry.failures - 1, 8), longestNegativeMs);
+    }
+    entry.failures = 0;
+    const found = answers.flatMap((answer) => (answer instanceof Error || answer.addresses.length === 0 ? [] : answer));
+    const ttls = (found.length > 0 ? found : (answers as readonly UpstreamAnswer[])).map(({ ttl }) => ttl * 1000);
+    return Math.min(Math.max(Math.min(...ttls), shortestMs), found.length > 0 ? longestMs : longestNegativeMs);
+  }
+}
+
+function faultOf(name: string, ...answers: readonly (UpstreamAnswer | Error)[]): string {
+  const failure = answers.find((answer) => answer instanceof Error);
+  if (failure !== undefined) return `${name} could not be resolved: ${failure.message}`;
+  const found = (answers as readonly UpstreamAnswer[]).flatMap(({ addresses }) => addresses);
+  if (found.length > 0) return `${name} has the address ${found[0]}, which no name may have`;
+  const missing = (answers as readonly UpstreamAnswer[]).some(({ reason }) => reason === 'NXDOMAIN');
+  return missing ? `The resolver says that ${name} does not exist` : `The resolver knows no address of ${name}`;
+}
+
+function same(a: NameState, b: NameState): boolean {
+  const text = ({ A, AAAA, fault }: NameState) => JSON.stringify([A?.addresses, AAAA?.addresses, fault]);
+  return text(a) === text(b);
+}

@@ -1,0 +1,193 @@
+import { randomInt } from 'node:crypto';
+import { createSocket } from 'node:dgram';
+import { isIPv6 } from 'node:net';
+import { connect } from 'node:net';
+import { formatAddress, parseAddress } from '@sallyport/ip';
+import { type DecodedPacket, decode, encode, RECURSION_DESIRED, streamEncode } from 'dns-packet';
+
+/** Type of a question about addresses. */
+export type AddressType = 'A' | 'AAAA';
+
+/** Answer of a resolver. `reason`: why there are no addresses. */
+export interface UpstreamAnswer {
+  /** Canonical addresses. */
+  readonly addresses: readonly string[];
+  /** Null when there are addresses. */
+  readonly reason: 'NXDOMAIN' | 'NODATA' | null;
+  /** Seconds. */
+  readonly ttl: number;
+}
+
+/** A resolver. */
+export interface ResolverAddress {
+  readonly address: string;
+  readonly port: number;
+}
+
+/** Why a resolver gave no answer. */
+export class UpstreamError extends Error {}
+
+/** Most CNAME records that are followed. */
+const mostAliases = 8;
+const largestDatagram = 1232;
+const largestAnswer = 65_535;
+const triesPerServer = 2;
+
+/**
+ * Asks resolvers about addresses, one after another until one answers. Each question has its own socket with a random
+ * port, a random id, and one peer. A datagram that does not answer exactly this question is ignored. A truncated answer
+ * is asked for again over TCP.
+ */
+export async function askUpstream(
+  servers: readonly ResolverAddress[],
+  name: string,
+  type: AddressType,
+  timeoutMs: number,
+): Promise<UpstreamAnswer> {
+  let failure = new UpstreamError('this host has no resolver');
+  for (const server of Array.from({ length: triesPerServer }, () => servers).flat())
+    try {
+      return await askAll(server, name, type, timeoutMs);
+    } catch (error) {
+      failure = error instanceof UpstreamError ? error : new UpstreamError((error as Error).message);
+    }
+  throw failure;
+}
+
+/** Follows aliases whose target the answer does not contain. */
+async function askAll(
+  server: ResolverAddress,
+  name: string,
+  type: AddressType,
+  timeoutMs: number,
+): Promise<UpstreamAnswer> {
+  let asked = name;
+  let ttl = Number.POSITIVE_INFINITY;
+  for (let aliases = 0; aliases <= mostAliases; ) {
+    const packet = await askOnce(server, asked, type, timeoutMs);
+    const found = readAnswer(packet, asked, type, mostAliases - aliases);
+    ttl = Math.min(ttl, found.ttl);
+    if (found.alias === null) return { addresses: found.addresses, reason: found.reason, ttl };
+    asked = found.alias;
+    aliases += Math.max(found.aliases, 1);
+  }
+  throw new UpstreamError(`${name} has more than ${mostAliases} aliases, or they form a circle`);
+}
+
+interface Reading extends UpstreamAnswer {
+  /** Name whose addresses are still to be asked for; null: none. */
+  readonly alias: string | null;
+  readonly aliases: number;
+}
+
+/** Reads an answer. Only records that belong to the question, through its aliases, count. */
+export function readAnswer(packet: DecodedPacket, name: string, type: AddressType, most = mostAliases): Reading {
+  const rcode = (packet as { rcode?: string }).rcode ?? 'NOERROR';
+  if (rcode !== 'NOERROR' && rcode !== 'NXDOMAIN') throw new UpstreamError(`the resolver answers ${rcode}`);
+  let current = canonical(name);
+  let ttl = Number.POSITIVE_INFINITY;
+  let aliases = 0;
+  for (;;) {
+    const own = (packet.answers ?? []).filter((record) => canonical(record.name) === current);
+    const addresses = own.flatMap((record) => (record.type === type ? addressOf(record.data, type) : []));
+    for (const record of own) if ('ttl' in record && record.ttl !== undefined) ttl = Math.min(ttl, record.ttl);
+    if (addresses.length > 0) return { addresses: [...new Set(addresses)], reason: null, ttl, alias: null, aliases };
+    const alias = own.find((record) => record.type === 'CNAME');
+    if (alias?.type !== 'CNAME') break;
+    aliases += 1;
+    if (aliases > most) throw new UpstreamError(`${name} has more than ${mostAliases} aliases, or they form a circle`);
+    current = canonical(alias.data);
+  }
+  const negative = { addresses: [], ttl: Math.min(ttl, negativeTtl(packet)), aliases };
+  if (rcode === 'NXDOMAIN') return { ...negative, reason: 'NXDOMAIN', alias: null };
+  const unfinished = aliases > 0 && !(packet.authorities ?? []).some(({ type }) => type === 'SOA');
+  return { ...negative, ttl: unfinished ? ttl : negative.ttl, reason: 'NODATA', alias: unfinished ? current : null };
+}
+
+function addressOf(data: unknown, type: AddressType): string[] {
+  const address = typeof data === 'string' ? parseAddress(data) : null;
+  return address === null || address.family !== (type === 'A' ? 4 : 6) ? [] : [formatAddress(address)];
+}
+
+function negativeTtl({ authorities }: DecodedPacket): number {
+  const soa = authorities?.find(({ type }) => type === 'SOA');
+  return soa?.type === 'SOA' ? Math.min(soa.ttl ?? 0, soa.data.minimum ?? 0) : 0;
+}
+
+async function askOnce(
+  server: ResolverAddress,
+  name: string,
+  type: AddressType,
+  timeoutMs: number,
+): Promise<DecodedPacket> {
+  const query = {
+    type: 'query' as const,
+    id: randomInt(0x10000),
+    flags: RECURSION_DESIRED,
+    questions: [{ type, name, class: 'IN' as const }],
+    additionals: [
+      { type: 'OPT' as const, name: '.' as const, udpPayloadSize: largestDatagram, extendedRcode: 0, ednsVersion: 0, flags: 0, flag_do: false, options: [] },
+    ],
+  };
+  const matches = (data: Buffer) => answering(data, query.id, name, type);
+  const packet = await overUdp(server, encode(query as Parameters<typeof encode>[0]), matches, timeoutMs);
+  if (!packet.flag_tc) return packet;
+  return overTcp(server, streamEncode(query as Parameters<typeof streamEncode>[0]), matches, timeoutMs);
+}
+
+/** Returns the packet if it answers exactly this question; else null. */
+function answering(data: Buffer, id: number, name: string, type: AddressType): DecodedPacket | null {
+  let packet: DecodedPacket;
+  try {
+    packet = decode(data);
+  } catch {
+    return null;
+  }
+  const [question, more] = packet.questions ?? [];
+  if (packet.type !== 'response' || packet.id !== id || question === undefined || more !== undefined) return null;
+  return canonical(question.name) === canonical(name) && question.type === type ? packet : null;
+}
+
+type Matches = (data: Buffer) => DecodedPacket | null;
+
+function overUdp(server: ResolverAddress, query: Buffer, matches: Matches, timeoutMs: number): Promise<DecodedPacket> {
+  const socket = createSocket(isIPv6(server.address) ? 'udp6' : 'udp4');
+  return new Promise<DecodedPacket>((resolve, reject) => {
+    const timer = setTimeout(() => reject(silent(server)), timeoutMs);
+    socket.on('error', (error) => reject(new UpstreamError(`${server.address}: ${error.message}`)));
+    socket.on('close', () => clearTimeout(timer));
+    socket.on('message', (data) => {
+      const packet = matches(data);
+      if (packet !== null) resolve(packet);
+    });
+    // A connected socket takes datagrams from this server only, and reports that its port is closed.
+    socket.connect(server.port, server.address, () => socket.send(query));
+  }).finally(() => socket.close());
+}
+
+function overTcp(server: ResolverAddress, query: Buffer, matches: Matches, timeoutMs: number): Promise<DecodedPacket> {
+  const socket = connect({ host: server.address, port: server.port });
+  return new Promise<DecodedPacket>((resolve, reject) => {
+    const timer = setTimeout(() => reject(silent(server)), timeoutMs);
+    let held = Buffer.alloc(0);
+    socket.on('connect', () => socket.write(query));
+    socket.on('error', (error) => reject(new UpstreamError(`${server.address} over TCP: ${error.message}`)));
+    socket.on('close', () => {
+      clearTimeout(timer);
+      reject(new UpstreamError(`${server.address} ended the connection`));
+    });
+    socket.on('data', (data) => {
+      held = Buffer.concat([held, data]);
+      const size = held.length < 2 ? largestAnswer : held.readUInt16BE(0);
+      if (held.length < size + 2) return;
+      const packet = matches(held.subarray(2, size + 2));
+      if (packet === null) reject(new UpstreamError(`${server.address} answers another question`));
+      else resolve(packet);
+    });
+  }).finally(() => socket.destroy());
+}
+
+const silent = ({ address }: ResolverAddress) => new UpstreamError(`${address} does not answer`);
+
+/** Returns a name in lower case without a final dot. */
+export const canonical = (name: string): string => name.toLowerCase().replace(/(?<=[^.])\.$/, '');
