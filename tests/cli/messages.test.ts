@@ -51,6 +51,8 @@ test('a resource with only names is not online', async (t) => {
     'HTTPS',
     '--gateway',
     'berlin',
+    '--type',
+    'SAAS',
   );
-  assert.match(await first.ok('resources', 'list'), /wiki +PRIVATE +NOT ENFORCED: names only/);
+  assert.match(await first.ok('resources', 'list'), /wiki +SAAS +NOT ENFORCED: names only/);
 });

@@ -31,11 +31,11 @@ export async function fillLarge({ url, key }: Pick<Console, 'url' | 'key'>): Pro
   );
   await inParallel(large.users, (i) => post('/users', { email: `person-${i}@example.com`, groups: [] }));
   const { id: gateway } = await post('/gateways', { name: 'gateway', wireguardPort: '51820' });
-  // Names alone are not enforced yet, so every other resource is unreachable and says why.
+  // Names of type SAAS are not enforced, so every other resource is unreachable and says why.
   await inParallel(large.resources, async (i) => {
     const { id } = await post('/resources', {
       name: nameOf('resource', i).slice(0, 40),
-      type: 'PRIVATE',
+      type: i % 2 === 0 ? 'SAAS' : 'PRIVATE',
       addresses: [{ address: i % 2 === 0 ? `host-${i}.example.com` : `10.${i % 256}.0.0/24`, protocols: [protocol] }],
     });
     await post(`/resources/${id}/load-balancing`, { loadBalancingMode: 'MANUAL', gateways: [gateway] });

@@ -63,15 +63,21 @@ test('a resource with only names is shown as unreachable', async (t) => {
   const api = await startApi(t);
   const names = {
     ...resource(41, 'intranet'),
-    ...{ status: 'OFFLINE' as const, unreachableReason: 'It has names only, and gateways resolve no names of type SAAS' },
-    addresses: resource(41, 'x').addresses.map((one) => ({ ...one, address: 'wiki.example.com', isIp: false })),
+    ...{
+      type: 'SAAS' as const,
+      status: 'OFFLINE' as const,
+      unreachableReason: 'It has names only, and gateways resolve no names of type SAAS',
+    },
+    addresses: resource(41, 'x').addresses.map((one) => ({
+      ...{ ...one, type: 'SAAS' as const, address: 'wiki.example.com', isIp: false },
+    })),
   };
   api.replies.set('getResource', () => ({ body: names }));
   api.replies.set('listResources', () => ({ body: { ...fixtures.answers.listResources, data: [names] } }));
-  assert.match((await sally(api, ['resources', 'list'])).out, /intranet +PRIVATE +NOT ENFORCED: names only/);
+  assert.match((await sally(api, ['resources', 'list'])).out, /intranet +SAAS +NOT ENFORCED: names only/);
   const { out } = await sally(api, ['resources', 'get', 'intranet']);
   assert.match(out, /Unreachable +It has names only/);
-  assert.match(out, /wiki\.example\.com +HTTPS +PRIVATE +no: Sallyport does not resolve names yet/);
+  assert.match(out, /wiki\.example\.com +HTTPS +SAAS +no: gateways resolve names of type PRIVATE/);
 });
 
 test('status of a disconnected device says so, and does not try a controller on this host', async (t) => {

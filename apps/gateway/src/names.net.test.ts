@@ -92,7 +92,11 @@ async function start(t: TestContext): Promise<{ world: World; zone: Zone }> {
   await mkdir(folder, { recursive: true });
   await writeFile(join(folder, 'resolv.conf'), `nameserver ${serverAddress}\n`);
   const zone = new Zone(world);
-  await zone.set({ wiki: [serverAddress, serverAddress6], vault: [serverAddress], rebound: ['127.0.0.1', '10.20.0.1'] });
+  await zone.set({
+    wiki: [serverAddress, serverAddress6],
+    vault: [serverAddress],
+    rebound: ['127.0.0.1', '10.20.0.1'],
+  });
   await world.controller.change(items(world));
   world.startAgent();
   await world.applied();
@@ -158,7 +162,12 @@ test('a gateway resolves names, answers who may reach them, and translates', { s
   });
 
   await t.test('and without names it listens on no port and has no rule', async () => {
-    await controller.change([], items(world).filter(({ kind }) => kind === 'name').map(({ key }) => key));
+    await controller.change(
+      [],
+      items(world)
+        .filter(({ kind }) => kind === 'name')
+        .map(({ key }) => key),
+    );
     await world.applied();
     assert.equal(await ask(world, 'wiki'), 'SILENT');
     const rules = await world.gateway.exec('nft', 'list', 'ruleset');

@@ -56,7 +56,7 @@ export const addressColumns: readonly Column<Address>[] = [
   { heading: 'ADDRESS', cell: (a) => a.address },
   { heading: 'PROTOCOLS', cell: (a) => a.protocols.map(({ name }) => name).join(', ') },
   { heading: 'TYPE', cell: (a) => a.type },
-  { heading: 'ENFORCED', cell: (a) => (a.isIp ? 'yes' : 'no: Sallyport does not resolve names yet') },
+  { heading: 'ENFORCED', cell: (a) => (a.isIp || a.type === 'PRIVATE' ? 'yes' : 'no: gateways resolve names of type PRIVATE') },
   { heading: 'ID', cell: (a) => a.id },
 ];
 

@@ -38,7 +38,7 @@ export async function resourceTargets(api: Client, text: string, flags: Flags): 
   if (targets.length === 0)
     throw usage(
       `${clean(body.name)} has no IP address to check`,
-      'Sallyport does not resolve names yet: give an IP address.',
+      'The check takes IP addresses: give one.',
     );
   if (targets.length <= MOST) return targets;
   throw usage(

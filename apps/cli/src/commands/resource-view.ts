@@ -40,9 +40,9 @@ export const resourceColumns: readonly Column<Resource>[] = [
 ];
 
 /** Returns the status of a resource, or a warning when no policy can open it. */
-function statusOf({ status: word, addresses, unreachableReason }: Resource): Cell {
+function statusOf({ type, status: word, addresses, unreachableReason }: Resource): Cell {
   if (unreachableReason === undefined || addresses.length === 0) return status(word);
-  if (addresses.some(({ isIp }) => isIp)) return status(word);
+  if (type === 'PRIVATE' || addresses.some(({ isIp }) => isIp)) return status(word);
   return { text: 'NOT ENFORCED: names only', style: 'yellow' };
 }
 

@@ -109,7 +109,10 @@ async function rested(tx: Tx, count: number): Promise<number[]> {
     .limit(count)
     .execute();
   if (rows.length < count)
-    throw new ApiError('quota_exceeded', 'All addresses for names are in use or rest; those of removed names rest 30 days');
+    throw new ApiError(
+      'quota_exceeded',
+      'All addresses for names are in use or rest; those of removed names rest 30 days',
+    );
   for (const { number } of rows) await tx.scoped.deleteFrom('virtual_addresses').where('number', '=', number).execute();
   return rows.map(({ number }) => number);
 }

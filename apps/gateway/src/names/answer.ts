@@ -40,11 +40,16 @@ export async function answerQuery(query: Buffer, source: string, parts: AnswerPa
   const state = await parts.lookUp(name);
   if (state === undefined) return reply(packet, 'REFUSED');
   const has = (type: 'A' | 'AAAA') => (state[type]?.addresses.length ?? 0) > 0;
-  if (!has('A') && !has('AAAA')) return reply(packet, state.A !== null && state.AAAA !== null ? 'NXDOMAIN' : 'SERVFAIL');
+  if (!has('A') && !has('AAAA'))
+    return reply(packet, state.A !== null && state.AAAA !== null ? 'NXDOMAIN' : 'SERVFAIL');
   const { type } = question;
   if ((type !== 'A' && type !== 'AAAA') || !has(type)) return reply(packet, 'NOERROR');
   const addresses = parts.virtual(name).filter((address) => address.includes(':') === (type === 'AAAA'));
-  return reply(packet, 'NOERROR', addresses.map((data) => ({ type, name: question.name, ttl: answerTtl, data })));
+  return reply(
+    packet,
+    'NOERROR',
+    addresses.map((data) => ({ type, name: question.name, ttl: answerTtl, data })),
+  );
 }
 
 type Records = NonNullable<Parameters<typeof encode>[0]['answers']>;

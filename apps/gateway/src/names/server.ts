@@ -1,5 +1,5 @@
 import { createSocket, type Socket } from 'node:dgram';
-import { createServer, isIPv6, type Server, type Socket as Connection } from 'node:net';
+import { type Socket as Connection, createServer, isIPv6, type Server } from 'node:net';
 
 /** Answers one query from an address; null: nothing is answered. */
 export type Answering = (query: Buffer, source: string) => Promise<Buffer | null>;

@@ -1,7 +1,6 @@
 import { randomInt } from 'node:crypto';
 import { createSocket } from 'node:dgram';
-import { isIPv6 } from 'node:net';
-import { connect } from 'node:net';
+import { connect, isIPv6 } from 'node:net';
 import { formatAddress, parseAddress } from '@sallyport/ip';
 import { type DecodedPacket, decode, encode, RECURSION_DESIRED, streamEncode } from 'dns-packet';
 
@@ -126,7 +125,16 @@ async function askOnce(
     flags: RECURSION_DESIRED,
     questions: [{ type, name, class: 'IN' as const }],
     additionals: [
-      { type: 'OPT' as const, name: '.' as const, udpPayloadSize: largestDatagram, extendedRcode: 0, ednsVersion: 0, flags: 0, flag_do: false, options: [] },
+      {
+        type: 'OPT' as const,
+        name: '.' as const,
+        udpPayloadSize: largestDatagram,
+        extendedRcode: 0,
+        ednsVersion: 0,
+        flags: 0,
+        flag_do: false,
+        options: [],
+      },
     ],
   };
   const matches = (data: Buffer) => answering(data, query.id, name, type);

@@ -10,7 +10,8 @@ const query = { type: 'query', id: 4711, flags: RECURSION_DESIRED, questions } a
 function tell(data: Buffer): void {
   const packet = decode(data) as ReturnType<typeof decode> & { rcode: string };
   const addresses = (packet.answers ?? []).map((record) => ('data' in record ? String(record.data) : ''));
-  const words = packet.rcode === 'NOERROR' ? [...addresses.sort(), ...(addresses.length === 0 ? ['NODATA'] : [])] : [packet.rcode];
+  const words =
+    packet.rcode === 'NOERROR' ? [...addresses.sort(), ...(addresses.length === 0 ? ['NODATA'] : [])] : [packet.rcode];
   process.stdout.write(`${words.join(' ')}\n`);
   process.exit(0);
 }

@@ -121,6 +121,7 @@ const notHashed = new Set([
   'resource.ping.icmp',
   'name.id',
   'name.addresses',
+  'name.resources',
   'name.resources.id',
   'name.resources.probe',
 ]);

@@ -127,7 +127,8 @@ describe('names', { skip, timeout: 120_000 }, () => {
 
   it('cost no rule where there are none, and leave none behind', async () => {
     const rules = async () => (await net.gateway.exec('nft', 'list', 'table', 'inet', 'sallyport_sp0')).split('\n');
-    const about = (lines: readonly string[]) => lines.filter((line) => /dnat|daddr 100\.96\.|dport 53/.test(line)).length;
+    const about = (lines: readonly string[]) =>
+      lines.filter((line) => /dnat|daddr 100\.96\.|dport 53/.test(line)).length;
     assert.ok(about(await rules()) > 0);
     assert.equal(await net.gateway.call('change', { settings: { names: null } }, Date.now()), 'changed');
     assert.equal(about(await rules()), 0);

@@ -57,7 +57,7 @@ function readElements(kind: 'map' | 'set', body: JsonObject): Map<string, string
   return new Map(
     elements(body).map((element) => {
       if (!Array.isArray(element) || element.length !== 2) throw bad('a map element is no pair');
-      const value = valueOf(name, body.map, element[1]);
+      const value = mapValue(name, body.map, element[1]);
       const ofSite = name === 'site_profiles' || name === 'site_ways';
       const key = ofSite ? text(unwrap(element[0])) : readKey(element[0], map.flags === 'interval');
       return [key, value];
@@ -65,7 +65,7 @@ function readElements(kind: 'map' | 'set', body: JsonObject): Map<string, string
   );
 }
 
-function valueOf(name: string, type: unknown, value: unknown): string {
+function mapValue(name: string, type: unknown, value: unknown): string {
   if (type === 'mark') return markText(integer(value));
   return name === 'names4' || name === 'names6' ? endText(value) : text(value);
 }

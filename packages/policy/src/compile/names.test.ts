@@ -46,7 +46,12 @@ test('a gateway knows all names that it carries, a device those that it may reac
     },
   );
   const atDevice = compiler.items('d1');
-  assert.deepEqual(namesIn(atDevice).map(({ id }) => id).sort(), ['docs.corp', 'wiki.corp']);
+  assert.deepEqual(
+    namesIn(atDevice)
+      .map(({ id }) => id)
+      .sort(),
+    ['docs.corp', 'wiki.corp'],
+  );
   const routed = atDevice.flatMap((item) => (item.kind === 'route' ? [item.id] : [])).sort();
   assert.deepEqual(routed, ['100.96.0.1/32', '100.96.0.2/32', `${v6(1)}/128`, `${v6(2)}/128`]);
   assert.deepEqual(
@@ -81,10 +86,10 @@ test('names decide like addresses, and only names open a virtual address', () =>
       ranges.every((range) => !range.startsWith('100.64.') && range !== '100.96.0.0-100.127.255.255'),
       ranges.join(),
     );
-  assert.deepEqual([...gatewaysFor(world, 'd1', 0).values()].flat().filter((prefix) => prefix.startsWith('100.96.')), [
-    '100.96.0.1/32',
-    '100.96.0.2/32',
-  ]);
+  assert.deepEqual(
+    [...gatewaysFor(world, 'd1', 0).values()].flat().filter((prefix) => prefix.startsWith('100.96.')),
+    ['100.96.0.1/32', '100.96.0.2/32'],
+  );
 });
 
 test('a deny of a name closes it, and a deny of a wide prefix around its address does not', () => {
