@@ -4,7 +4,7 @@ import type { StateItem } from '@sallyport/contract/channel';
 export type ItemsFor = (items: readonly StateItem[]) => StateItem[];
 
 /**
- * Returns a function that removes names, and from other items the fields that agents of this protocol would refuse. The hash of the
+ * Returns a function that removes the names, and the fields that agents of this protocol would refuse. The hash of the
  * items stays the same.
  */
 export function itemsFor(protocol: number): ItemsFor {
