@@ -19,6 +19,7 @@ export {
   parseRoutes4,
   parseRoutes6,
 } from './paths/network-watch.ts';
+export { type Answering, DnsServer } from './names/dns-server.ts';
 export { RelayMeter, relayProbeMagic } from './paths/relay-meter.ts';
 export { type PathHost, PathRunner } from './paths/runner.ts';
 export type { AgentPlane, HeartbeatReading, PlaneInput, PlaneResult } from './plane.ts';

@@ -13,6 +13,7 @@ import type { ClientHostState } from '@sallyport/hostnet';
 import { defaultInterface } from '../arguments.ts';
 import { CommandError } from '../failure.ts';
 import { LocalConnection } from '../local/client.ts';
+import { ClientNames } from '../names/names.ts';
 import { Tunnel } from '../plane/tunnel.ts';
 import { readSettings } from '../state/settings.ts';
 import { stopUnit } from './systemd.ts';
@@ -43,7 +44,8 @@ export async function downClient(
     const saved = await readSavedHost<ClientHostState>(directory);
     const settings = await readSettings(directory);
     const name = saved?.host.interface ?? settings?.interface ?? defaultInterface;
-    const undone = await undoTunnel(name, directory, endpoints);
+    const resolvers = (await ClientNames.restore()) ? ['resolvers'] : [];
+    const undone = [...resolvers, ...(await undoTunnel(name, directory, endpoints))];
     await directory.remove('status.json');
     if (forget) await forgetDevice(directory);
     else await endpoints.save(directory);

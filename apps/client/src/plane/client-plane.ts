@@ -15,6 +15,7 @@ import type { PeerItem, ProbeResult, Punch, StateItem } from '@sallyport/contrac
 import { type DeviceStatus, slowness } from '@sallyport/wireguard';
 import { MtuWatch, type PathMtu } from '../netcheck/mtu-watch.ts';
 import { mtuTargets } from '../netcheck/path-mtu.ts';
+import { ClientNames } from '../names/names.ts';
 import type { Facts } from '../posture/read.ts';
 import type { Contests } from './host-side.ts';
 import { Tunnel, type TunnelOptions } from './tunnel.ts';
@@ -43,6 +44,7 @@ export class ClientPlane implements AgentPlane {
   readonly #paths: Paths;
   readonly #runner: PathRunner;
   readonly #tunnel: Tunnel;
+  readonly #names: ClientNames;
   #tell: (input: PlaneInput) => void = () => {};
   #desired: () => Items = () => new Map();
   #facts: Facts = {};
@@ -60,6 +62,7 @@ export class ClientPlane implements AgentPlane {
       remembered: (publicKey) => options.endpoints.of(publicKey),
       watchesRoutes: true,
     });
+    this.#names = new ClientNames({ log, view: () => this.view });
     this.#tunnel = new Tunnel({
       ...options,
       peerConfig: (item) => this.#paths.peerConfig(item),
@@ -141,6 +144,7 @@ export class ClientPlane implements AgentPlane {
 
   async perform(work: Work): Promise<PlaneResult> {
     const result = await this.#tunnel.perform(work);
+    await this.#names.apply(work.kind === 'close' ? new Map() : work.items);
     void this.#saveEndpoints();
     return result;
   }
@@ -178,7 +182,8 @@ export class ClientPlane implements AgentPlane {
     this.#runner.input({ kind: 'punch', peer, endpoints });
   }
 
-  down(): Promise<string[]> {
+  async down(): Promise<string[]> {
+    await this.#names.stop();
     return this.#tunnel.down();
   }
 
@@ -187,6 +192,7 @@ export class ClientPlane implements AgentPlane {
     this.#network?.close();
     this.#mtus.stop();
     this.#runner.stop();
+    await this.#names.stop();
     await this.#tunnel.stop();
     await this.#saveEndpoints();
   }

@@ -1,6 +1,6 @@
 import { networkInterfaces } from 'node:os';
 import { gatewayOf, isOpen } from '@sallyport/agent-core';
-import { failureOf, LatestWriter, type Log, type StateDirectory } from '@sallyport/agent-runtime';
+import { DnsServer, failureOf, LatestWriter, type Log, type StateDirectory } from '@sallyport/agent-runtime';
 import type { NameItem, ProbeResult, StateItem } from '@sallyport/contract/channel';
 import type { Names as Translation } from '@sallyport/hostnet';
 import { answerQuery } from './answer.ts';
@@ -8,7 +8,6 @@ import { Asking } from './asking.ts';
 import { forbiddenAddresses } from './forbidden.ts';
 import { formatAnswers, readAnswers } from './memory.ts';
 import { type NameState, Resolver } from './resolver.ts';
-import { DnsServer } from './server.ts';
 import { systemResolvers } from './servers.ts';
 import { askUpstream } from './upstream.ts';
 

@@ -2,7 +2,7 @@ import { createSocket, type Socket } from 'node:dgram';
 import { type Socket as Connection, createServer, isIPv6, type Server } from 'node:net';
 
 /** Answers one query from an address; null: nothing is answered. */
-export type Answering = (query: Buffer, source: string) => Promise<Buffer | null>;
+export type Answering = (query: Buffer, source: string, over: 'udp' | 'tcp') => Promise<Buffer | null>;
 
 const port = 53;
 const largestQuery = 512;
@@ -60,7 +60,7 @@ export class DnsServer {
     }
     for (const socket of [udp, tcp]) socket.removeAllListeners('error').on('error', () => {});
     udp.on('message', (query, from) => {
-      void this.#answer(query, from.address, (answer) => udp.send(answer, from.port, from.address, () => {}));
+      void this.#answer(query, from.address, 'udp', (answer) => udp.send(answer, from.port, from.address, () => {}));
     });
     this.#sockets.set(address, { udp, tcp });
   }
@@ -81,7 +81,7 @@ export class DnsServer {
         if (held.length < size + 2) return;
         const query = held.subarray(2, size + 2);
         held = held.subarray(size + 2);
-        void this.#answer(query, source, (answer) => {
+        void this.#answer(query, source, 'tcp', (answer) => {
           const length = Buffer.alloc(2);
           length.writeUInt16BE(answer.length);
           connection.write(Buffer.concat([length, answer]));
@@ -90,11 +90,16 @@ export class DnsServer {
     });
   }
 
-  async #answer(query: Buffer, source: string, send: (answer: Buffer) => void): Promise<void> {
+  async #answer(
+    query: Buffer,
+    source: string,
+    over: 'udp' | 'tcp',
+    send: (answer: Buffer) => void,
+  ): Promise<void> {
     if (query.length > largestQuery || this.#pending >= mostPending || !this.#known(source)) return;
     this.#pending += 1;
     try {
-      const answer = await this.#answering(query, source);
+      const answer = await this.#answering(query, source, over);
       if (answer !== null) send(answer);
     } catch {
       // The device asks again.

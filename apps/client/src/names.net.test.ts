@@ -1,0 +1,90 @@
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { routeItem } from '@sallyport/agent-core/testing';
+import type { NameItem } from '@sallyport/contract/channel';
+import { exec, type Namespace, until, whyNoNamespaces } from '@sallyport/testkit';
+import { World } from './testing/world.ts';
+
+const hasResolver = await exec('dnsmasq', ['--version']).then(
+  () => true,
+  () => false,
+);
+const skip = whyNoNamespaces() ?? (hasResolver ? false : 'needs dnsmasq');
+
+const before = '# by hand\nnameserver 192.0.2.10\noptions timeout:1\n';
+const wiki: NameItem = {
+  ...{ kind: 'name', key: 'name/wiki.corp.example', id: 'wiki.corp.example', addresses: ['100.96.0.1'] },
+  resources: [],
+};
+
+/** Runs a resolver with a few names in a namespace. */
+async function resolver(t: TestContext, { name }: Pick<Namespace, 'name'>, address: string, hosts: readonly string[]) {
+  const records = hosts.map((host) => `--host-record=${host}`);
+  const where = [`--listen-address=${address}`, '--bind-interfaces', '--user=root', '--pid-file=', '--no-hosts'];
+  const args = ['netns', 'exec', name, 'dnsmasq', '--keep-in-foreground', '--no-resolv', ...where, ...records];
+  const child: ChildProcess = spawn('ip', args, { stdio: 'ignore' });
+  t.after(async () => {
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    const ended = once(child, 'exit');
+    child.kill('SIGKILL');
+    await ended;
+  });
+}
+
+test('a device sends queries for its names into the tunnel, and all others where they went before', { skip }, async (t) => {
+  const world = await World.create(t);
+  const { namespace } = world.device;
+  const folder = join('/etc/netns', namespace.name);
+  const file = join(folder, 'resolv.conf');
+  world.cleanup.add(() => rm(folder, { recursive: true, force: true }));
+  await mkdir(folder, { recursive: true });
+  await writeFile(file, before);
+  assert.equal(await namespace.exec('cat', '/etc/resolv.conf'), before, 'not the file of this machine');
+  const gateway = world.gateway(1);
+  await gateway.namespace.ip('addr', 'add', '100.96.0.1/32', 'dev', 'lo');
+  await resolver(t, gateway.namespace, '100.64.0.1', ['wiki.corp.example,100.96.0.1']);
+  await resolver(t, { name: `spc-ctl-${world.tag}` }, '192.0.2.10', ['public.example,203.0.113.5', 'wiki.corp.example,203.0.113.6']);
+  const route = routeItem('100.96.0.1/32', [1], { mode: 'MANUAL', resources: ['wiki'] });
+  const resolve = async (name: string): Promise<string> => {
+    const script = `require('dns').lookup('${name}', 4, (e, a) => console.log(e ? e.code : a))`;
+    return (await namespace.exec(process.execPath, '-e', script)).trim();
+  };
+  const isNow = (name: string, address: string) =>
+    until(`${name} to be ${address}`, async () => (await resolve(name)) === address);
+
+  await world.up();
+  assert.equal(await readFile(file, 'utf8'), before, 'without names nothing is touched');
+
+  await t.test('while it has names', async () => {
+    await world.controller.change([route, wiki]);
+    await isNow('wiki.corp.example', '100.96.0.1');
+    assert.equal(await resolve('public.example'), '203.0.113.5');
+    await world.reaches('100.96.0.1');
+    const text = await readFile(file, 'utf8');
+    assert.ok(text.endsWith(before) && text.includes('127.0.0.153'));
+  });
+
+  await t.test('also after another program has written the file', async () => {
+    await writeFile(file, before);
+    await isNow('wiki.corp.example', '100.96.0.1');
+  });
+
+  await t.test('and a killed daemon leaves a host that resolves, until sally down restores the file', async () => {
+    await world.daemon.kill('SIGKILL');
+    assert.equal(await resolve('public.example'), '203.0.113.5');
+    assert.match(await world.command('down'), /resolvers/);
+    assert.equal(await readFile(file, 'utf8'), before);
+  });
+
+  await t.test('and the end of the last name restores it too', async () => {
+    world.startDaemon([], '\n');
+    await isNow('wiki.corp.example', '100.96.0.1');
+    await world.controller.change([], [route.key, wiki.key]);
+    await until('the file to be restored', async () => (await readFile(file, 'utf8')) === before);
+    assert.equal(await resolve('public.example'), '203.0.113.5');
+  });
+});

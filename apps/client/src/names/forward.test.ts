@@ -1,0 +1,32 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { questionName, serverFailure } from './forward.ts';
+
+const query = (name: string, flags = 0x0100): Buffer => {
+  const labels = name.split('.').flatMap((label) => [Buffer.from([label.length]), Buffer.from(label)]);
+  const header = Buffer.alloc(12);
+  header.writeUInt16BE(4711, 0);
+  header.writeUInt16BE(flags, 2);
+  header.writeUInt16BE(1, 4);
+  return Buffer.concat([header, ...labels, Buffer.from([0, 0, 1, 0, 1])]);
+};
+
+test('the name of a question is read in lower case, and nothing else is a question', () => {
+  assert.equal(questionName(query('Wiki.Corp.example')), 'wiki.corp.example');
+  assert.equal(questionName(query('wiki', 0x8180)), null, 'an answer');
+  assert.equal(questionName(Buffer.alloc(0)), null);
+  for (let size = 0; size < 29; size++) assert.equal(questionName(query('wiki.corp.example').subarray(0, size)), null);
+  const pointer = query('wiki');
+  pointer.writeUInt8(0xc0, 12);
+  assert.equal(questionName(pointer), null, 'a compressed name');
+  for (let i = 0; i < 2000; i++) {
+    const noise = Buffer.from(Array.from({ length: 40 }, (_, at) => (i * 31 + at * 17) % 256));
+    questionName(noise);
+  }
+});
+
+test('a failure keeps the id of the query and says that it is an answer', () => {
+  const failure = serverFailure(query('wiki'));
+  assert.equal(failure.readUInt16BE(0), 4711);
+  assert.equal(failure.readUInt16BE(2) & 0x800f, 0x8002);
+});

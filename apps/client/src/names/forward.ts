@@ -1,0 +1,93 @@
+import { randomInt } from 'node:crypto';
+import { createSocket } from 'node:dgram';
+import { connect, isIPv6 } from 'node:net';
+
+const port = 53;
+const silenceMs = 3_000;
+
+/** Returns the name in the only question of a query, in lower case; null when there is none. */
+export function questionName(query: Buffer): string | null {
+  if (query.length < 17 || query.readUInt16BE(4) !== 1 || (query.readUInt8(2) & 0x80) !== 0) return null;
+  const labels: string[] = [];
+  for (let at = 12; at < query.length; ) {
+    const size = query.readUInt8(at);
+    if (size === 0) return labels.join('.');
+    if (size > 63 || at + size >= query.length) return null;
+    labels.push(query.toString('latin1', at + 1, at + 1 + size).toLowerCase());
+    at += size + 1;
+  }
+  return null;
+}
+
+/** Returns the answer "server failure" to a query. */
+export function serverFailure(query: Buffer): Buffer {
+  const answer = Buffer.from(query.subarray(0, 12));
+  answer.writeUInt16BE(0x8082 | (query.readUInt16BE(2) & 0x0100), 2);
+  answer.fill(0, 4);
+  return answer;
+}
+
+/**
+ * Sends a query to resolvers, one after another until one answers. Each has its own socket with a random port, a random
+ * id, and one peer. Null: none answers.
+ */
+export async function forward(query: Buffer, over: 'udp' | 'tcp', servers: readonly string[]): Promise<Buffer | null> {
+  for (const server of servers) {
+    const sent = Buffer.from(query);
+    sent.writeUInt16BE(randomInt(0x10000), 0);
+    const answer = await (over === 'udp' ? overUdp(server, sent) : overTcp(server, sent)).catch(() => null);
+    if (answer === null) continue;
+    query.copy(answer, 0, 0, 2);
+    return answer;
+  }
+  return null;
+}
+
+const answers = (answer: Buffer, query: Buffer): boolean =>
+  answer.length >= 12 && answer.readUInt16BE(0) === query.readUInt16BE(0) && (answer.readUInt8(2) & 0x80) !== 0;
+
+function overUdp(server: string, query: Buffer): Promise<Buffer | null> {
+  const socket = createSocket(isIPv6(server) ? 'udp6' : 'udp4');
+  let timer: NodeJS.Timeout | undefined;
+  return new Promise<Buffer | null>((resolve, reject) => {
+    timer = setTimeout(() => resolve(null), silenceMs);
+    socket.on('error', reject);
+    socket.on('message', (answer) => {
+      if (answers(answer, query) && questionName(unanswered(answer)) === questionName(query)) resolve(answer);
+    });
+    socket.connect(port, server, () => socket.send(query));
+  }).finally(() => {
+    clearTimeout(timer);
+    socket.close();
+  });
+}
+
+/** Clears the bit that tells answers from queries. */
+function unanswered(answer: Buffer): Buffer {
+  const query = Buffer.from(answer);
+  query.writeUInt8(query.readUInt8(2) & 0x7f, 2);
+  return query;
+}
+
+function overTcp(server: string, query: Buffer): Promise<Buffer | null> {
+  const socket = connect({ host: server, port });
+  let timer: NodeJS.Timeout | undefined;
+  return new Promise<Buffer | null>((resolve, reject) => {
+    timer = setTimeout(() => resolve(null), silenceMs);
+    let held = Buffer.alloc(0);
+    const length = Buffer.alloc(2);
+    length.writeUInt16BE(query.length);
+    socket.on('connect', () => socket.write(Buffer.concat([length, query])));
+    socket.on('error', reject);
+    socket.on('close', () => resolve(null));
+    socket.on('data', (data) => {
+      held = Buffer.concat([held, data]);
+      if (held.length < 2 || held.length < held.readUInt16BE(0) + 2) return;
+      const answer = Buffer.from(held.subarray(2, held.readUInt16BE(0) + 2));
+      resolve(answers(answer, query) ? answer : null);
+    });
+  }).finally(() => {
+    clearTimeout(timer);
+    socket.destroy();
+  });
+}
