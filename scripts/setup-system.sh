@@ -2,7 +2,7 @@
 
 # command:Debian package
 gateway_tools='ip:iproute2 nft:nftables wg:wireguard-tools wireguard-go:wireguard-go'
-test_tools='perl:perl-base ping:iputils-ping iperf3:iperf3 unshare:util-linux sysctl:procps udhcpc:udhcpc chromium:chromium'
+test_tools='perl:perl-base ping:iputils-ping iperf3:iperf3 unshare:util-linux sysctl:procps udhcpc:udhcpc dnsmasq:dnsmasq-base chromium:chromium'
 
 if [ "$(id -u)" = 0 ]; then sudo=; else sudo='sudo '; fi
 
