@@ -71,7 +71,11 @@ test('a native device reaches a private resource by its name, from the API to th
       throw new Error(`${error.message}\n${laptop.daemon.output.slice(-3000)}`);
     });
     assert.equal(await get('vault.corp.example'), 'failed');
-    assert.notEqual(await laptop.host.tcp('10.20.0.10', 80, { timeoutMs: 500 }), 'ok', 'the real address opens nothing');
+    assert.notEqual(
+      await laptop.host.tcp('10.20.0.10', 80, { timeoutMs: 500 }),
+      'ok',
+      'the real address opens nothing',
+    );
     const shown = await controller.call('getResource', { params: { id: wiki } });
     assert.equal(shown.status, 'ONLINE');
     assert.equal(shown.unreachableReason, undefined);

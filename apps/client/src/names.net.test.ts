@@ -35,7 +35,9 @@ async function resolver(t: TestContext, { name }: Pick<Namespace, 'name'>, addre
   });
 }
 
-test('a device sends queries for its names into the tunnel, and all others where they went before', { skip }, async (t) => {
+test('a device sends queries for its names into the tunnel, and all others where they went before', {
+  skip,
+}, async (t) => {
   const world = await World.create(t);
   const { namespace } = world.device;
   const folder = join('/etc/netns', namespace.name);
@@ -47,7 +49,10 @@ test('a device sends queries for its names into the tunnel, and all others where
   const gateway = world.gateway(1);
   await gateway.namespace.ip('addr', 'add', '100.96.0.1/32', 'dev', 'lo');
   await resolver(t, gateway.namespace, '100.64.0.1', ['wiki.corp.example,100.96.0.1']);
-  await resolver(t, { name: `spc-ctl-${world.tag}` }, '192.0.2.10', ['public.example,203.0.113.5', 'wiki.corp.example,203.0.113.6']);
+  await resolver(t, { name: `spc-ctl-${world.tag}` }, '192.0.2.10', [
+    'public.example,203.0.113.5',
+    'wiki.corp.example,203.0.113.6',
+  ]);
   const route = routeItem('100.96.0.1/32', [1], { mode: 'MANUAL', resources: ['wiki'] });
   const resolve = async (name: string): Promise<string> => {
     const script = `require('dns').lookup('${name}', 4, (e, a) => console.log(e ? e.code : a))`;

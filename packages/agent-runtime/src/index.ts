@@ -10,6 +10,7 @@ export { type FollowedHost, HostFollower } from './host/host-follower.ts';
 export { emptyDevice, removalOptions, TunnelDevice, type TunnelDeviceOptions } from './host/tunnel-device.ts';
 export { createLog, type Log, type LogFields, type LogLevel, logLevels } from './log.ts';
 export { Mutex } from './mutex.ts';
+export { type Answering, DnsServer } from './names/dns-server.ts';
 export { natOf, type Sighting } from './nat.ts';
 export { askLiveness } from './paths/liveness.ts';
 export {
@@ -19,7 +20,6 @@ export {
   parseRoutes4,
   parseRoutes6,
 } from './paths/network-watch.ts';
-export { type Answering, DnsServer } from './names/dns-server.ts';
 export { RelayMeter, relayProbeMagic } from './paths/relay-meter.ts';
 export { type PathHost, PathRunner } from './paths/runner.ts';
 export type { AgentPlane, HeartbeatReading, PlaneInput, PlaneResult } from './plane.ts';

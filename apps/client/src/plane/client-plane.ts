@@ -13,9 +13,9 @@ import {
 } from '@sallyport/agent-runtime';
 import type { PeerItem, ProbeResult, Punch, StateItem } from '@sallyport/contract/channel';
 import { type DeviceStatus, slowness } from '@sallyport/wireguard';
+import { ClientNames } from '../names/names.ts';
 import { MtuWatch, type PathMtu } from '../netcheck/mtu-watch.ts';
 import { mtuTargets } from '../netcheck/path-mtu.ts';
-import { ClientNames } from '../names/names.ts';
 import type { Facts } from '../posture/read.ts';
 import type { Contests } from './host-side.ts';
 import { Tunnel, type TunnelOptions } from './tunnel.ts';

@@ -90,12 +90,7 @@ export class DnsServer {
     });
   }
 
-  async #answer(
-    query: Buffer,
-    source: string,
-    over: 'udp' | 'tcp',
-    send: (answer: Buffer) => void,
-  ): Promise<void> {
+  async #answer(query: Buffer, source: string, over: 'udp' | 'tcp', send: (answer: Buffer) => void): Promise<void> {
     if (query.length > largestQuery || this.#pending >= mostPending || !this.#known(source)) return;
     this.#pending += 1;
     try {

@@ -1,0 +1,141 @@
+import assert from 'node:assert/strict';
+import { createSocket } from 'node:dgram';
+import { createServer } from 'node:net';
+import { type TestContext, test } from 'node:test';
+import { type DecodedPacket, decode, encode, type Packet, streamEncode, TRUNCATED_RESPONSE } from 'dns-packet';
+import { askUpstream, readAnswer } from './upstream.ts';
+
+type Make = (query: DecodedPacket) => readonly (Packet | Buffer)[];
+
+/** A resolver that sends some datagrams for each query, and answers over TCP with `overTcp`. */
+async function resolver(t: TestContext, make: Make, overTcp: Make = make): Promise<number> {
+  const udp = createSocket('udp4');
+  udp.on('message', (data, from) => {
+    for (const packet of make(decode(data)))
+      udp.send(Buffer.isBuffer(packet) ? packet : encode(packet), from.port, from.address);
+  });
+  await new Promise<void>((resolve) => udp.bind(0, '127.0.0.1', resolve));
+  const { port } = udp.address();
+  const tcp = createServer((socket) => {
+    socket.on('error', () => {});
+    socket.on('data', (data) => {
+      const [packet] = overTcp(decode(data.subarray(2)));
+      if (packet === undefined || Buffer.isBuffer(packet)) return void socket.destroy();
+      const bytes = streamEncode(packet);
+      socket.write(bytes.subarray(0, 1));
+      socket.write(bytes.subarray(1));
+    });
+  });
+  await new Promise<void>((resolve) => tcp.listen(port, '127.0.0.1', resolve));
+  t.after(() => {
+    udp.close();
+    tcp.close();
+  });
+  return port;
+}
+
+const answer = (query: DecodedPacket, answers: Packet['answers'] = [], flags = 0): Packet => ({
+  type: 'response',
+  id: query.id ?? 0,
+  flags,
+  questions: query.questions ?? [],
+  answers,
+});
+const a = (name: string, data: string, ttl = 30) => ({ type: 'A' as const, name, data, ttl });
+const cname = (name: string, data: string, ttl = 20) => ({ type: 'CNAME' as const, name, data, ttl });
+const ask = (port: number, name = 'wiki.example', timeoutMs = 400) =>
+  askUpstream([{ address: '127.0.0.1', port }], name, 'A', timeoutMs);
+
+test('an answer counts through its aliases, and records of other names do not', async (t) => {
+  const port = await resolver(t, (query) => [
+    answer(query, [
+      a('other.example', '10.0.0.9'),
+      cname('wiki.example', 'host.example'),
+      a('HOST.example', '10.0.0.1'),
+      a('host.example', '10.0.0.1'),
+      a('host.example', '10.0.0.2'),
+    ]),
+  ]);
+  assert.deepEqual(await ask(port), { addresses: ['10.0.0.1', '10.0.0.2'], reason: null, ttl: 20 });
+});
+
+test('forged answers are ignored: another id, another question, a query, noise', async (t) => {
+  const port = await resolver(t, (query) => {
+    const forged = a('wiki.example', '10.6.6.6');
+    const id = ((query.id ?? 0) + 1) % 0x10000;
+    return [
+      { ...answer(query, [forged]), id },
+      { ...answer(query, [forged]), questions: [{ type: 'A', name: 'other.example' }] },
+      { ...answer(query, [forged]), questions: [{ type: 'AAAA', name: 'wiki.example' }] },
+      { ...answer(query, [forged]), questions: [] },
+      { ...answer(query, [forged]), type: 'query' },
+      Buffer.from('00112233', 'hex'),
+      answer(query, [a('wiki.example', '10.0.0.1')]),
+    ];
+  });
+  assert.deepEqual((await ask(port)).addresses, ['10.0.0.1']);
+});
+
+test('ids and ports of questions differ', async (t) => {
+  const seen = new Set<number>();
+  const port = await resolver(t, (query) => {
+    seen.add(query.id ?? 0);
+    return [answer(query, [a('wiki.example', '10.0.0.1')])];
+  });
+  for (let i = 0; i < 40; i++) await ask(port);
+  assert.ok(seen.size > 35, `${seen.size} ids`);
+});
+
+test('a truncated answer is asked for again over TCP', async (t) => {
+  const port = await resolver(
+    t,
+    (query) => [answer(query, [a('wiki.example', '10.6.6.6')], TRUNCATED_RESPONSE)],
+    (query) => [answer(query, [a('wiki.example', '10.0.0.1')])],
+  );
+  assert.deepEqual((await ask(port)).addresses, ['10.0.0.1']);
+});
+
+test('aliases that lead in a circle, and long chains, end', async (t) => {
+  const circle = await resolver(t, (query) => [
+    answer(query, [cname('wiki.example', 'b.example'), cname('b.example', 'wiki.example')]),
+  ]);
+  await assert.rejects(ask(circle), /more than 8 aliases/);
+  let asked = 0;
+  const endless = await resolver(t, (query) => {
+    asked += 1;
+    return [answer(query, [cname(query.questions?.[0]?.name ?? '', `n${asked}.example`)])];
+  });
+  await assert.rejects(ask(endless), /more than 8 aliases/);
+  assert.ok(asked <= 20, `${asked} questions`);
+});
+
+test('a target without addresses is asked for by itself', async (t) => {
+  const port = await resolver(t, (query) => [
+    answer(
+      query,
+      query.questions?.[0]?.name === 'wiki.example'
+        ? [cname('wiki.example', 'host.example')]
+        : [a('host.example', '10.0.0.1')],
+    ),
+  ]);
+  assert.deepEqual((await ask(port)).addresses, ['10.0.0.1']);
+});
+
+test('a name that does not exist, one without addresses, and a failure differ', () => {
+  const packet = (rcode: string) => ({ ...answer({} as DecodedPacket), rcode }) as unknown as DecodedPacket;
+  assert.equal(readAnswer(packet('NXDOMAIN'), 'wiki.example', 'A').reason, 'NXDOMAIN');
+  assert.equal(readAnswer(packet('NOERROR'), 'wiki.example', 'A').reason, 'NODATA');
+  assert.throws(() => readAnswer(packet('SERVFAIL'), 'wiki.example', 'A'), /SERVFAIL/);
+});
+
+test('the next resolver is asked when one is silent, and a closed port is no wait', async (t) => {
+  const silent = await resolver(t, () => []);
+  const good = await resolver(t, (query) => [answer(query, [a('wiki.example', '10.0.0.1')])]);
+  const servers = [silent, good].map((port) => ({ address: '127.0.0.1', port }));
+  assert.deepEqual((await askUpstream(servers, 'wiki.example', 'A', 100)).addresses, ['10.0.0.1']);
+  await assert.rejects(
+    askUpstream([{ address: '127.0.0.1', port: silent }], 'wiki.example', 'A', 50),
+    /does not answer/,
+  );
+  await assert.rejects(askUpstream([], 'wiki.example', 'A', 50), /no resolver/);
+});
