@@ -21,7 +21,7 @@ export interface ReachableResource {
 
 /** An address of a resource, and its ports that are open. */
 export interface ReachableAddress {
-  /** Canonical IP address or prefix. */
+  /** Canonical IP address or prefix, or host name. */
   readonly prefix: string;
   readonly ports: readonly PortRange[];
 }
@@ -68,13 +68,13 @@ function note(found: Found, { world, reach, gateway }: Place, cell: Cell): void 
   const grants = new Map([...here.opened(cell).keys()].map((id) => [id, grantsOf(world, here.grants(cell), id)]));
   if (grants.size === 0) return;
   for (const range of here.destinations.classes.get(cell.class)?.ranges ?? [])
-    for (const { resource, range: prefix, ports } of reach.resources.overlapping(range)) {
+    for (const { resource, range: prefix, address, ports } of reach.resources.overlapping(range)) {
       const own = grants.get(resource.id) ?? [];
       const open = sharedPorts(ports, own);
       if (open.length === 0) continue;
       const { ports: byPrefix, policies } = computed(found, resource.id, nothing);
       for (const { policy } of own) policies.add(policy);
-      computed(byPrefix, formatPrefix(prefix), () => []).push(...open);
+      computed(byPrefix, address.name ?? formatPrefix(prefix), () => []).push(...open);
     }
 }
 

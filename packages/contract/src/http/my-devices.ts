@@ -30,7 +30,7 @@ export const MyResource = z
     name: z.string(),
     addresses: z.array(
       z.object({
-        address: z.string().describe('IP address or prefix; at least a part of it is open'),
+        address: z.string().describe('IP address, prefix or host name; at least a part of it is open'),
         protocols: z.array(z.string()).describe('In words: `TCP 443`, `UDP 5000-5100`, `every TCP port`, `ICMP`'),
       }),
     ),

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import type { StateItem } from '@sallyport/contract/channel';
 import { evaluate } from '../evaluate.ts';
 import { gatewaysFor } from '../gateways-for.ts';
+import { reachableSteps } from '../reachable.ts';
 import { device, gateway, policy, resource, rule, settings, tcp } from '../testing/build.ts';
 import type { WorldAddress, WorldChange } from '../types.ts';
 import { World } from '../world.ts';
@@ -102,4 +103,13 @@ test('a deny of a name closes it, and a deny of a wide prefix around its address
     { kind: 'policy', id: 'no', value: policy('no', 0, { allow: false, allDevices: true, resources: ['wide'] }) },
   ]);
   assert.equal(namesIn(around.items('d1')).length, 2);
+});
+
+test('people see the names that they reach, and no virtual address', () => {
+  const world = World.empty(settings).with(changes);
+  const rows = [...reachableSteps(world, 0, ['d1'])].filter((row) => row !== null);
+  assert.deepEqual(
+    rows.map(({ resource: id, addresses }) => [id, addresses]),
+    [['wiki', ['docs.corp', 'wiki.corp'].map((prefix) => ({ prefix, ports }))]],
+  );
 });
