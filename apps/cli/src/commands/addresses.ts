@@ -56,7 +56,10 @@ export const addressColumns: readonly Column<Address>[] = [
   { heading: 'ADDRESS', cell: (a) => a.address },
   { heading: 'PROTOCOLS', cell: (a) => a.protocols.map(({ name }) => name).join(', ') },
   { heading: 'TYPE', cell: (a) => a.type },
-  { heading: 'ENFORCED', cell: (a) => (a.isIp || a.type === 'PRIVATE' ? 'yes' : 'no: gateways resolve names of type PRIVATE') },
+  {
+    heading: 'ENFORCED',
+    cell: (a) => (a.isIp || a.type === 'PRIVATE' ? 'yes' : 'no: gateways resolve names of type PRIVATE'),
+  },
   { heading: 'ID', cell: (a) => a.id },
 ];
 

@@ -36,10 +36,7 @@ export async function resourceTargets(api: Client, text: string, flags: Flags): 
   const { body } = await api.call('getResource', { params: { id } });
   const targets = body.addresses.flatMap((address) => targetsOf(address, port, flags));
   if (targets.length === 0)
-    throw usage(
-      `${clean(body.name)} has no IP address to check`,
-      'The check takes IP addresses: give one.',
-    );
+    throw usage(`${clean(body.name)} has no IP address to check`, 'The check takes IP addresses: give one.');
   if (targets.length <= MOST) return targets;
   throw usage(
     `${clean(body.name)} has ${targets.length} addresses and ports, which is too many for one check`,
