@@ -1,4 +1,4 @@
-import type { PathsView } from '@sallyport/agent-core';
+import type { ItemChange, PathsView, Work } from '@sallyport/agent-core';
 import { DnsServer, failureOf, type Log } from '@sallyport/agent-runtime';
 import type { NameItem, StateItem } from '@sallyport/contract/channel';
 import { canonicalPrefix } from '@sallyport/ip';
@@ -38,9 +38,14 @@ export class ClientNames {
     this.#server = new DnsServer(isLoopback, (query, _source, over) => this.#answer(query, over));
   }
 
-  /** Takes the items that are in force. Failures are logged, and the next check tries again. */
-  apply(items: Items): Promise<void> {
-    this.#items = new Map(items);
+  /**
+   * Takes the items that are in force. Failures are logged, and the next check tries again. A change of other items
+   * costs nothing.
+   */
+  apply(work: Work): Promise<void> {
+    const items: Items = work.kind === 'close' ? new Map() : work.items;
+    this.#items = items;
+    if (work.kind === 'change' && !work.changes.some(isOfName)) return this.#running;
     const wanted = namesOf(items).length > 0;
     return this.#run(() => (wanted ? this.#begin() : this.#end()));
   }
@@ -105,6 +110,8 @@ export class ClientNames {
 
 const lengthOf = (address: string): number => (address.includes(':') ? 128 : 32);
 const isLoopback = (source: string): boolean => source.startsWith('127.');
+
+const isOfName = ({ before, after }: ItemChange): boolean => (before ?? after)?.kind === 'name';
 
 function namesOf(items: Items): NameItem[] {
   return [...items.values()].filter((item) => item.kind === 'name');

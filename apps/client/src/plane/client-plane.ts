@@ -144,7 +144,7 @@ export class ClientPlane implements AgentPlane {
 
   async perform(work: Work): Promise<PlaneResult> {
     const result = await this.#tunnel.perform(work);
-    await this.#names.apply(work.kind === 'close' ? new Map() : work.items);
+    await this.#names.apply(work);
     void this.#saveEndpoints();
     return result;
   }

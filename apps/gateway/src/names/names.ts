@@ -1,5 +1,5 @@
 import { networkInterfaces } from 'node:os';
-import { gatewayOf, isOpen } from '@sallyport/agent-core';
+import { gatewayOf, type ItemChange, isOpen, type Work } from '@sallyport/agent-core';
 import { DnsServer, failureOf, LatestWriter, type Log, type StateDirectory } from '@sallyport/agent-runtime';
 import type { NameItem, ProbeResult, StateItem } from '@sallyport/contract/channel';
 import type { Names as Translation } from '@sallyport/hostnet';
@@ -19,10 +19,14 @@ export interface NamesOptions {
   readonly log: Log;
   /** Epoch milliseconds. */
   readonly now: () => number;
-  /** Called when the translation or what is known about a name changed. */
-  readonly changed: (results: readonly ProbeResult[]) => void;
+  /**
+   * Called with what is known about changed names. Resolves when the new translation is in force. Many changes are one
+   * call.
+   */
+  readonly changed: (results: readonly ProbeResult[]) => Promise<void>;
 }
 
+const unknownState: NameState = { A: null, AAAA: null, fault: null };
 const answerMs = 2_000;
 const patienceMs = 4_000;
 const longestDetail = 300;
@@ -38,8 +42,12 @@ export class GatewayNames {
   #resolver: Resolver | null = null;
   #remembered: ReadonlyMap<string, NameState> | null = null;
   #items: Items = new Map();
-  #asking = new Asking(new Map());
+  readonly #asking = new Asking(() => this.#items);
   #warned = '';
+  /** Names that changed, and those whose translation is being put in force. */
+  readonly #changed = new Set<string>();
+  #coming: ReadonlySet<string> = new Set();
+  #renewing: Promise<void> | null = null;
 
   constructor(options: NamesOptions) {
     this.#options = options;
@@ -63,11 +71,15 @@ export class GatewayNames {
     return [...(this.#resolver?.states() ?? [])].flatMap(([name, state]) => this.#resultsOf(name, state));
   }
 
-  /** Takes new items, before they are applied. Answers of an earlier process are used at once. */
-  async expect(items: Items): Promise<void> {
-    const names = isOpen(gatewayOf(items)) ? namesOf(items) : [];
-    this.#items = items;
-    this.#asking = new Asking(items);
+  /**
+   * Takes new items, before they are applied. Answers of an earlier process are used at once. A change that concerns no
+   * name costs nothing.
+   */
+  async expect(work: Work): Promise<void> {
+    this.#items = work.kind === 'close' ? new Map() : work.items;
+    this.#asking.forget();
+    if (work.kind === 'change' && !work.changes.some(concernsNames)) return;
+    const names = isOpen(gatewayOf(this.#items)) ? namesOf(this.#items) : [];
     if (names.length === 0 && this.#resolver === null) return;
     this.#remembered ??= await readAnswers(this.#options.directory);
     this.#resolver ??= this.#open(this.#remembered);
@@ -105,13 +117,36 @@ export class GatewayNames {
         ask: async (name, type) => askUpstream(await systemResolvers(), name, type, answerMs),
         isForbidden: (address) => this.#isForbidden(address),
         now,
-        changed: () => {
-          this.#writer.request();
-          this.#options.changed(this.results);
+        changed: (name) => {
+          this.#changed.add(name);
+          this.#renewing ??= this.#renew();
         },
       },
       remembered,
     );
+  }
+
+  async #renew(): Promise<void> {
+    // Answers that arrive together are one change.
+    await new Promise((resolve) => setImmediate(resolve));
+    while (this.#changed.size > 0) {
+      this.#coming = new Set(this.#changed);
+      this.#changed.clear();
+      this.#writer.request();
+      const states = this.#resolver?.states();
+      await this.#options.changed(
+        [...this.#coming].flatMap((name) => this.#resultsOf(name, states?.get(name) ?? unknownState)),
+      );
+    }
+    this.#coming = new Set();
+    this.#renewing = null;
+  }
+
+  /** Returns what is known about a name, when its translation is in force. */
+  async #lookUp(name: string): Promise<NameState | undefined> {
+    const state = await this.#resolver?.lookUp(name, patienceMs);
+    while (this.#renewing !== null && (this.#changed.has(name) || this.#coming.has(name))) await this.#renewing;
+    return state;
   }
 
   #isForbidden(address: string): boolean {
@@ -122,14 +157,13 @@ export class GatewayNames {
   }
 
   #answer(query: Buffer, source: string): Promise<Buffer | null> {
-    const resolver = this.#resolver;
     return answerQuery(query, source, {
       mayAsk: (from, name) => this.#asking.mayAsk(from, name, this.#options.now()),
       virtual: (name) => {
         const item = this.#items.get(`name/${name}`);
         return item?.kind === 'name' ? item.addresses : [];
       },
-      lookUp: async (name) => resolver?.lookUp(name, patienceMs),
+      lookUp: (name) => this.#lookUp(name),
     });
   }
 
@@ -140,6 +174,12 @@ export class GatewayNames {
     const detail = (fault ?? `${name} has the address ${real}`).slice(0, longestDetail);
     return item.resources.map(({ id, probe }) => ({ id: probe, resource: id, reachable: fault === null, detail }));
   }
+}
+
+/** A changed intent opens or closes all names. */
+function concernsNames({ before, after }: ItemChange): boolean {
+  const kind = (before ?? after)?.kind;
+  return kind === 'name' || kind === 'gateway';
 }
 
 function namesOf(items: Items): NameItem[] {

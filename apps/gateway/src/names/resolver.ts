@@ -23,8 +23,8 @@ export interface ResolverOptions {
   readonly isForbidden: (address: string) => boolean;
   /** Epoch milliseconds. */
   readonly now: () => number;
-  /** Called after addresses or faults changed. */
-  readonly changed: () => void;
+  /** Called after the addresses or the fault of a name changed. */
+  readonly changed: (name: string) => void;
 }
 
 interface Entry {
@@ -43,6 +43,7 @@ const longestNegativeMs = 60_000;
 const staleMs = 24 * 3_600_000;
 /** Names that are resolved at the same time. */
 const mostAtOnce = 32;
+const pauseMs = 5;
 
 /**
  * Keeps the real addresses of names. Each name is asked for again when its answer gets old. While resolvers fail, the last
@@ -55,6 +56,7 @@ export class Resolver {
   #timer: NodeJS.Timeout | null = null;
   #running = 0;
   #stopped = false;
+  #soon = false;
   #remembered: ReadonlyMap<string, NameState>;
 
   /** `remembered`: answers of an earlier process. */
@@ -135,11 +137,21 @@ export class Resolver {
     this.#timer = Number.isFinite(next) ? setTimeout(() => this.#schedule(), Math.max(next - now, 1)).unref() : null;
   }
 
+  /** Looks at all names once, however many answers came. */
+  #scheduleSoon(): void {
+    if (this.#stopped || this.#soon) return;
+    this.#soon = true;
+    setTimeout(() => {
+      this.#soon = false;
+      this.#schedule();
+    }, pauseMs).unref();
+  }
+
   #refresh(entry: Entry): Promise<void> {
     entry.running ??= this.#resolve(entry).finally(() => {
       entry.running = null;
       this.#running -= 1;
-      this.#schedule();
+      this.#scheduleSoon();
     });
     return entry.running;
   }
@@ -162,7 +174,7 @@ export class Resolver {
     entry.nextAt = now + this.#waitOf(entry, [a, aaaa]);
     if (this.#entries.get(name) !== entry || same(before, entry.state)) return;
     this.#translation = null;
-    this.#options.changed();
+    this.#options.changed(name);
   }
 
   /** An address that is in use stays the first one while the answer contains it. */

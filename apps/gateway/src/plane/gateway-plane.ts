@@ -156,7 +156,7 @@ export class GatewayPlane implements AgentPlane {
     this.#runner.input(pathInput(work));
     this.#udpPortOf = null;
     this.#pathCheck.expect(work.kind === 'close' ? [] : this.#measurable());
-    await this.#names.expect(work.kind === 'close' ? new Map() : work.items);
+    await this.#names.expect(work);
     try {
       const result = await this.#plane.perform(work);
       this.#tellConflicts();
@@ -233,11 +233,11 @@ export class GatewayPlane implements AgentPlane {
     await this.#saveEndpoints();
   }
 
-  #namesChanged(probes: readonly ProbeResult[]): void {
-    this.#plane.renewNames().catch((error) => {
+  async #namesChanged(probes: readonly ProbeResult[]): Promise<void> {
+    this.#tell({ kind: 'noticed', probes: [...probes] });
+    await this.#plane.renewNames().catch((error) => {
       this.#tell({ kind: 'drift', reason: `names could not be translated: ${failureOf(error).message}` });
     });
-    this.#tell({ kind: 'noticed', probes: [...probes] });
   }
 
   /** Reports conflicts that the agent cannot repair, because an administrator must. */
