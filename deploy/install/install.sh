@@ -122,6 +122,7 @@ refuse_what_does_not_fit() {
   if has dpkg-query && dpkg-query -W -f '${Status}' sallyport 2>/dev/null | grep -q ' installed$'; then
     fail 'the Debian package sallyport is installed here: upgrade it with apt, or remove it first'
   fi
+  if [ -e "$home/bin/sally" ]; then fail "$home holds a clone or another copy of Sallyport: move it away first"; fi
   if [ -n "$installed" ] && is_older "$version" "$installed"; then
     fail "version $installed is installed, and $controller offers the older $version: nothing was changed"
   fi

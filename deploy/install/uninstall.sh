@@ -108,7 +108,7 @@ is_our_link() { case $(readlink "$link" 2>/dev/null) in "$home"/*) return 0 ;; *
 
 remove_program() {
   if is_our_link; then rm -f "$link"; fi
-  rm -rf "${home:?}/versions" "$home/current" "$home"/.work-*
+  rm -rf "${home:?}/versions" "$home/current" "$home/trial" "$home"/.[!.]*
   rmdir "$home" 2>/dev/null || say "$home holds more, which stays."
 }
 

@@ -35,6 +35,11 @@ const patient = { timeoutMs: 90_000 };
 const online = /local[^\n]*ONLINE/;
 
 const steps: readonly Step[] = [
+  { block: 'sudo apt-get install ./sallyport_', notRun: 'tests/packages builds the package and looks into it' },
+  {
+    block: 'curl -fsSL https://controller.example.com/install',
+    notRun: 'tests/install runs the scripts of a controller',
+  },
   {
     block: 'npm start',
     on: 'controller',
