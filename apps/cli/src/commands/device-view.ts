@@ -49,7 +49,9 @@ export const deviceColumns: readonly Column<Device>[] = [
 ];
 
 function clientOf({ agent }: Device): string | undefined {
-  return agent === undefined ? undefined : `${agent.version} on ${agent.hostname} (${agent.os} ${agent.kernel})`;
+  if (agent === undefined) return undefined;
+  const { version, hostname, os, kernel, outdated } = agent;
+  return `${version} on ${hostname} (${os} ${kernel})${outdated === true ? ', older than the controller' : ''}`;
 }
 
 /** Returns how a device reaches a gateway, in words. */

@@ -49,12 +49,18 @@ function gatewayFields(g: Gateway, etag: string | undefined): Parameters<Session
     ['Traffic', s === undefined ? undefined : `${byteCount(s.bytesIn)} in, ${byteCount(s.bytesOut)} out`],
     ['Last handshake', s === undefined ? undefined : moment(s.lastHandshake)],
     ['Applied', s?.appliedRevision === undefined ? undefined : `revision ${s.appliedRevision}, ${s.lag ?? 0} behind`],
+    ['Version', versionOf(s?.agentVersion, s?.outdated)],
     ['Clock', clockOf(s?.clockSkewSeconds)],
     ['Drained by', moment(s?.drainUntil)],
     ['Safe to stop', s?.safeToStop === undefined ? undefined : s.safeToStop ? 'yes' : 'no'],
     ['Updated at', moment(g.updatedAt)],
     ['ETag', etag],
   ];
+}
+
+/** Returns the version of an agent, and whether to upgrade it. */
+export function versionOf(version: string | undefined, outdated: boolean | undefined): string | undefined {
+  return outdated === true ? `${version} (older than the controller: upgrade it)` : version;
 }
 
 function clockOf(skewSeconds: number | undefined): string | undefined {

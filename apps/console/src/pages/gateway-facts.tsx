@@ -58,6 +58,15 @@ export function GatewayFacts({ gateway }: { gateway: Gateway }) {
             </dd>
           </>
         )}
+        {statistics?.agentVersion !== undefined && (
+          <>
+            <dt>Version</dt>
+            <dd>
+              {statistics.agentVersion}
+              {statistics.outdated === true && <span className="muted"> (older than the controller: upgrade it)</span>}
+            </dd>
+          </>
+        )}
         {statistics?.clockSkewSeconds !== undefined && (
           <>
             <dt>Clock</dt>

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { assetFolder, version } from '@sallyport/program/place';
-import { compareVersions, isVersion } from '@sallyport/program/versions';
+import { compareVersions, isVersion } from '@sallyport/release';
 import { OperatorError } from '../errors.ts';
 
 /** The migrations that a program has, and its version. */
@@ -73,7 +73,11 @@ export function versionsOf(database: DatabaseSync): { readonly writer: string | 
     const row = database.prepare('SELECT value FROM meta WHERE key = ?').get(key);
     return row === undefined ? null : String(row.value);
   };
-  return { writer: read(writtenBy), oldest: read(oldestProgram) };
+  const version = (key: string): string | null => {
+    const text = read(key);
+    return text === null || !isVersion(text) ? null : text;
+  };
+  return { writer: version(writtenBy), oldest: version(oldestProgram) };
 }
 
 const writtenBy = 'schema_written_by';

@@ -1,6 +1,7 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { isOutdated } from '../channel/outdated.ts';
 import type { Channel } from '../channel/types.ts';
 import type { Connections } from './connections.ts';
 import { type FollowedPaths, pathMetrics } from './path-metrics.ts';
@@ -144,6 +145,13 @@ function agentGauges(registers: Registry[], { channel, runtimes, streams, connec
     'sallyport_agents_failing',
     'Connected agents that report an error',
     () => presences().filter(({ connected, error }) => connected && error !== null).length,
+  );
+  gauge(
+    'sallyport_agents_outdated',
+    'Connected agents whose version is older than the controller',
+    () =>
+      presences().filter(({ connected, agent }) => connected && agent !== undefined && isOutdated(agent.version))
+        .length,
   );
   gauge('sallyport_streams_open', 'Streams that are being answered', () => streams.size);
   gauge('sallyport_connections_open', 'Connections of the listener', () => connections.open);

@@ -117,7 +117,13 @@ export const Device = z
     kind: deviceKind.optional(),
     connected: z.boolean().optional().describe('NATIVE: whether the client is connected to the controller'),
     agent: z
-      .object({ version: z.string(), hostname: z.string(), os: z.string(), kernel: z.string() })
+      .object({
+        version: z.string(),
+        hostname: z.string(),
+        os: z.string(),
+        kernel: z.string(),
+        outdated: z.boolean().optional().describe('Whether the version is older than the controller'),
+      })
       .optional()
       .describe('NATIVE: the client and its host, after the first connection'),
     paths: z.array(DevicePath).optional().describe('NATIVE: paths to gateways, only in answers about one device'),

@@ -97,6 +97,8 @@ export const GatewayStatistics = z
       .describe(
         "Difference of the clock of the gateway's host from the controller's; positive: ahead; left out below 2 seconds",
       ),
+    agentVersion: z.string().optional().describe('Version of the agent, once one has connected'),
+    outdated: z.boolean().optional().describe('Whether that version is older than the controller: upgrade the gateway'),
     safeToStop: z.boolean().optional().describe('In MAINTENANCE: whether all flows through the gateway have ended'),
   })
   .meta({ id: 'GatewayStatistics' });

@@ -23,7 +23,7 @@ test('the client and its host are shown once it has connected, and its paths by 
   ]);
   const { connected, status, lastConnection, agent: shown, paths } = await get(app, device.id);
   assert.deepEqual([connected, status, lastConnection], [true, 'Online', '2026-01-15T12:00:00.000Z']);
-  assert.deepEqual(shown, { version: '1.2.0', hostname: 'desk', os: 'Debian 13', kernel: '6.12' });
+  assert.deepEqual(shown, { version: '1.2.0', hostname: 'desk', os: 'Debian 13', kernel: '6.12', outdated: false });
   assert.deepEqual(paths, [
     { gateway: { id: berlin.id, name: 'Berlin' }, via: 'DIRECT', rttMs: 3 },
     {

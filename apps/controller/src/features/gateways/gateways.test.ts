@@ -154,6 +154,19 @@ test('statistics say what the agent counts', async (t) => {
   assert.equal((await app.request('GET', path)).json[0].statistics, undefined);
 });
 
+test('statistics name the version of the agent, and say when it is older than the controller', async (t) => {
+  const app = await openTestApp(t);
+  const { id } = await create(app);
+  const shownFor = async (version: string) => {
+    const agent = { version, hostname: 'h', os: 'o', kernel: 'k', wireguard: 'kernel' } as const;
+    app.channel.presences.set(id, { ...present, agent });
+    const { agentVersion, outdated } = (await app.request('GET', `${path}/${id}`)).json.statistics;
+    return [agentVersion, outdated];
+  };
+  assert.deepEqual(await shownFor('0.0.1'), ['0.0.1', true]);
+  assert.deepEqual(await shownFor('999.0.0'), ['999.0.0', false]);
+});
+
 test('a token is readable for those who may deploy, and masked for others', async (t) => {
   const app = await openTestApp(t);
   const made = await create(app);

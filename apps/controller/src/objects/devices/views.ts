@@ -1,5 +1,6 @@
 import type { Device, DevicePresence } from '@sallyport/contract';
 import type { WorldDevice } from '@sallyport/policy';
+import { isOutdated } from '../../channel/outdated.ts';
 import type { Presence } from '../../channel/types.ts';
 import { labelsField } from '../../db/json.ts';
 import { postureOf } from '../../runtime/world-rows.ts';
@@ -59,7 +60,11 @@ function wayOf(row: DeviceRow, { presence, entryGateway }: DeviceFacts): Partial
   }
   if (presence.agent === undefined) return { kind: 'NATIVE', connected: presence.connected };
   const { version, hostname, os, kernel } = presence.agent;
-  return { kind: 'NATIVE', connected: presence.connected, agent: { version, hostname, os, kernel } };
+  return {
+    kind: 'NATIVE',
+    connected: presence.connected,
+    agent: { version, hostname, os, kernel, outdated: isOutdated(version) },
+  };
 }
 
 /** Returns when a device was last connected, epoch milliseconds; 0 when it never was. */

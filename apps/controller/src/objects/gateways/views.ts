@@ -1,4 +1,5 @@
 import { Gateway, type GatewayPresence, GatewaySummary } from '@sallyport/contract';
+import { isOutdated } from '../../channel/outdated.ts';
 import type { Channel, DesiredState, Presence } from '../../channel/types.ts';
 import { labelsField } from '../../db/json.ts';
 import { lastOnline, shownError, shownStatus } from './status.ts';
@@ -57,7 +58,7 @@ const natMapping = ({ mapping_independent }: GatewayRow) => {
  * `drainMs` is how long the tenant lets flows continue in MAINTENANCE.
  */
 export function gatewayStatistics(
-  { statistics, applied, safeToStop, clockSkewMs }: Presence,
+  { statistics, applied, safeToStop, clockSkewMs, agent }: Presence,
   row: GatewayRow,
   desired: DesiredState | null,
   drainMs: number,
@@ -73,6 +74,7 @@ export function gatewayStatistics(
     ...present('relayed', row.relay_enabled === 1 && desired !== null ? relayedBy(desired) : null),
     ...present('drainUntil', isoOrNull(row.drain_since === null ? null : row.drain_since + drainMs)),
     ...present('clockSkewSeconds', skewOf(clockSkewMs)),
+    ...(agent === undefined ? {} : { agentVersion: agent.version, outdated: isOutdated(agent.version) }),
     ...present('safeToStop', row.intent === 'MAINTENANCE' ? safeToStop : null),
   };
 }
