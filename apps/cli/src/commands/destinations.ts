@@ -36,7 +36,7 @@ export async function resourceTargets(api: Client, text: string, flags: Flags): 
   const { body } = await api.call('getResource', { params: { id } });
   const targets = body.addresses.flatMap((address) => targetsOf(address, port, flags));
   if (targets.length === 0)
-    throw usage(`${clean(body.name)} has no IP address to check`, 'The check takes IP addresses: give one.');
+    throw usage(`${clean(body.name)} has no address that gateways enforce`, 'Give an IP address.');
   if (targets.length <= MOST) return targets;
   throw usage(
     `${clean(body.name)} has ${targets.length} addresses and ports, which is too many for one check`,
@@ -47,11 +47,11 @@ export async function resourceTargets(api: Client, text: string, flags: Flags): 
 const MOST = 32;
 
 function targetsOf(
-  { address, protocols }: Resource['addresses'][number],
+  { address, type, protocols }: Resource['addresses'][number],
   port: number | undefined,
   flags: Flags,
 ): Target[] {
-  const first = firstAddress(address);
+  const first = firstAddress(address) ?? (type === 'PRIVATE' ? address : null);
   if (first === null) return [];
   if (port !== undefined || flags.protocol === 'ICMP') return [targetAt(first, port, flags)];
   const all = protocols.flatMap(({ networkProtocols }) => networkProtocols);

@@ -12,12 +12,24 @@ export const destination = z
   .refine((text) => parseAddress(text) !== null, 'must be an IP address')
   .meta({ anyOf: [{ format: 'ipv4' }, { format: 'ipv6' }] });
 
+const hostName = '^(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?([.][a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$';
+
+/** IP address, or name of a private resource, of a connection to decide about. */
+const destinationOrName = z
+  .string()
+  .max(253, { abort: true })
+  .refine(
+    (text) => parseAddress(text) !== null || new RegExp(hostName).test(text),
+    'must be an IP address or a host name',
+  )
+  .meta({ anyOf: [{ format: 'ipv4' }, { format: 'ipv6' }, { pattern: hostName }] });
+
 /** Request body of `explainAccess`: a connection to decide about. */
 export const Explain = z
   .strictObject({
     device: ref.optional(),
     user: ref.optional().describe('User whose devices are all checked; without devices, the user alone is checked'),
-    destination,
+    destination: destinationOrName.describe('IP address, or host name of a private resource in lower case'),
     protocol: z.enum(['TCP', 'UDP', 'ICMP']),
     port: z.int().min(1).max(65535).optional(),
     at: moment.optional().describe('Time of the decision; now when left out'),

@@ -78,11 +78,11 @@ export function checkDelta(delta: FirewallDelta): void {
   for (const bundle of delta.upsert?.bundles ?? []) checkGrants(bundle);
   if (delta.settings?.transit !== undefined) checkTransit(delta.settings.transit);
   delta.settings?.near?.forEach(parsePrefix);
-  for (const [virtual, real] of delta.settings?.names ?? []) checkName(virtual, real);
   if (delta.settings?.leaseUntil !== undefined) checkTime(delta.settings.leaseUntil);
 }
 
-function checkName(virtual: string, real: string): void {
+/** Refuses a translation between families, or of addresses that are not canonical. Throws `invalid-state`. */
+export function checkName(virtual: string, real: string): void {
   const [from, to] = [addressKey(virtual), addressKey(real)];
   if (from.family !== to.family || from.key !== virtual || to.key !== real)
     throw new HostNetError('invalid-state', `${virtual} cannot stand for ${real}`);

@@ -34,7 +34,7 @@ import {
 } from './registers.ts';
 import { CELL_MAPS } from './rule-text.ts';
 import type { FirewallOptions, Generation, MapName } from './ruleset.ts';
-import { addressKey, classKeys, policyCounter, siteRangeKeys } from './state.ts';
+import { addressKey, checkName, classKeys, policyCounter, siteRangeKeys } from './state.ts';
 
 /**
  * The wanted elements of all maps, under this host's numbering. Items are inserted and withdrawn as a whole. A
@@ -210,7 +210,10 @@ export class Tables {
   setNames(names: Names): void {
     for (const [virtual, real] of this.#names) if (names.get(virtual) !== real) this.#namesOf(virtual).delete(virtual);
     for (const [virtual, real] of names)
-      if (this.#names.get(virtual) !== real) this.#namesOf(virtual).add(virtual, real);
+      if (this.#names.get(virtual) !== real) {
+        checkName(virtual, real);
+        this.#namesOf(virtual).add(virtual, real);
+      }
     this.#names = names;
   }
 

@@ -304,3 +304,26 @@ test('a denied connection has the smallest changes that would allow it, with nam
   const allowed = await askOne(app, { device: device.id, ...packet });
   assert.deepEqual([allowed.allowed, allowed.suggestions], [true, undefined], 'the first change was enough');
 });
+
+test('a name of a private resource is a destination, and any other name is refused', async (t) => {
+  const app = await openTestApp(t);
+  const { make, first, device } = await network(app);
+  const https = await make.protocol('8443');
+  const wiki = await make.resource('wiki', [{ address: 'wiki.corp.example', protocols: [https.id] }]);
+  await make.attach(wiki.id, [first.id]);
+  const allow = await make.policy('wiki', { devices: [device.id], resources: [wiki.id] });
+  const packet = { device: device.id, protocol: 'TCP', destination: 'wiki.corp.example' } as const;
+  const answer = await askOne(app, { ...packet, port: 8443 });
+  assert.deepEqual(
+    [answer.allowed, answer.policy, answer.resources],
+    [true, allow.id, [{ id: wiki.id, name: 'wiki' }]],
+  );
+  assert.equal((await askOne(app, { ...packet, port: 8444 })).allowed, false);
+  const refused = async (destination: string, code: string) => {
+    const { status, json } = await app.request('POST', path, { body: { ...packet, port: 8443, destination } });
+    assert.deepEqual([status, json.code, json.errors[0].pointer], [400, code, '/destination']);
+  };
+  await refused('other.corp.example', 'invalid_request');
+  for (const text of ['10.0.0.0/8', 'a..b', '*.corp.example', 'Wiki.corp.example', `${'a.'.repeat(130)}a`])
+    await refused(text, 'invalid_request');
+});

@@ -1,4 +1,4 @@
-import type { ExplainedPolicy, Explanation, Input } from '@sallyport/contract';
+import { type ExplainedPolicy, type Explanation, type Input, isIpText } from '@sallyport/contract';
 import {
   type AccessQuery,
   type Explanation as Explained,
@@ -40,9 +40,10 @@ async function answerAll(deps: AccessDeps, tenant: string, asked: Question): Pro
   const now = deps.store.now();
   const at = asked.at === undefined ? now : Date.parse(asked.at);
   const { world, devices, known } = subject(await deps.worlds.world(tenant), asked);
+  const destination = addressOf(world, asked.destination);
   const found: Found[] = [];
   for (const device of devices) {
-    const query = queryOf(asked, device, at);
+    const query = queryOf({ ...asked, destination }, device, at);
     for await (const batch of inSlices(explainSteps(world, query)))
       found.push(...batch.map((explained) => ({ ...explained, query, suggestions: [] })));
     await breathe();
@@ -70,6 +71,14 @@ const queryOf = (asked: Question, device: string, at: number): DeviceQuery => ({
   port: asked.port ?? 0,
   at,
 });
+
+/** Returns the destination as an address: a name stands for its virtual one. */
+function addressOf(world: World, destination: string): string {
+  if (isIpText(destination)) return destination;
+  for (const { addresses } of world.resources.values())
+    for (const { name, prefix } of addresses) if (name === destination) return prefix.replace(/\/\d+$/, '');
+  throw invalidField('/destination', 'must be an IP address or the name of a private resource');
+}
 
 /** Returns the devices in question. A user without devices gets one without any known facts. */
 function subject(
