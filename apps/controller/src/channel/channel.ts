@@ -134,9 +134,7 @@ class ChannelServer implements AgentChannel {
       failed: (err) => log.warn({ err }, 'an upgrade to the agent channel failed'),
     });
     this.#linkHost = {
-      clock,
-      timers,
-      limits,
+      ...{ clock, timers, limits, queue },
       carryOut: (link, effect) => this.#carryOut(link, effect),
       sent: ({ type }) => countSent(this.#counters, type),
       ended: (link, ending) => this.#ended(link, ending),

@@ -13,6 +13,7 @@ import type { ChannelLimits } from './limits.ts';
 import type { Session } from './session.ts';
 import type { SessionEffect, SessionInput } from './session-types.ts';
 import { Alarm, type Timers } from './timers.ts';
+import type { WorkQueue } from './work-queue.ts';
 
 /** Why a link ended, and in which phase. */
 export type LinkEnding = Extract<SessionEffect, { kind: 'end' }>;
@@ -22,6 +23,7 @@ export interface LinkHost {
   readonly clock: () => number;
   readonly timers: Timers;
   readonly limits: ChannelLimits;
+  readonly queue: WorkQueue;
   /** Carries out effects that do not concern the socket. */
   readonly carryOut: (link: Link, effect: Exclude<SessionEffect, { kind: 'send' | 'seal' | 'end' }>) => void;
   readonly sent: (message: ControllerMessage) => void;
@@ -35,6 +37,9 @@ export interface LinkHost {
 
 /** How long a peer may take to close its side after the close frame. */
 const lingerMs = 2_000;
+
+/** Time after which a deadline is looked at again that passed while a frame waited. */
+const waitMs = 1_000;
 
 /** Endings after which the peer does not read any more. */
 const atOnce: ReadonlySet<LinkEnding['code']> = new Set(['stalled', 'silent', 'evicted']);
@@ -67,6 +72,8 @@ export class Link {
   /** Bytes received since the last whole message, including the chunk with its end. */
   #unread = 0;
   #failed = false;
+  /** A frame of the handshake that waits for its turn. */
+  #waits = false;
   #cancelLinger: (() => void) | null = null;
 
   constructor(
@@ -80,7 +87,7 @@ export class Link {
     this.#ws = transport.ws;
     this.socket = transport.socket;
     this.#host = host;
-    this.#alarm = new Alarm(host.timers, host.clock, () => this.input({ type: 'time' }));
+    this.#alarm = new Alarm(host.timers, host.clock, () => this.#time());
     const { messageBurst, messagesPerSecond, byteBurst, bytesPerSecond } = host.limits;
     this.#messages = new Allowance(messageBurst, messagesPerSecond, host.clock());
     this.#bytes = new Allowance(byteBurst, bytesPerSecond, host.clock());
@@ -97,10 +104,16 @@ export class Link {
     this.#alarm.set(this.session.nextDeadline()?.at ?? null);
   }
 
+  /** Time that the agent's frame waits here is not the agent's. */
+  #time(): void {
+    if (this.#waits) this.#alarm.set(this.#host.clock() + waitMs);
+    else this.input({ type: 'time' });
+  }
+
   /** Takes an event of the socket. Does not throw: a failure of one connection ends that connection. */
   take(event: SocketEvent): void {
     try {
-      if (event.kind === 'message') this.#frame(event.data, event.isBinary);
+      if (event.kind === 'message') this.#arrived(event.data, event.isBinary);
       else if (event.kind === 'ping') this.#spend(0);
       else if (event.kind === 'close') this.#closed(event.code);
       // Protocol violations and resets; 'close' follows each of them.
@@ -141,8 +154,33 @@ export class Link {
     this.#close(1001);
   }
 
-  #frame(data: RawData, isBinary: boolean): void {
+  /**
+   * Frames of handshakes take a millisecond each, and come in hundreds at once after a restart. They wait for their turn,
+   * so that they do not hold the event loop together. An agent sends none before the last one is answered.
+   */
+  #arrived(data: RawData, isBinary: boolean): void {
     this.#unread = 0;
+    const { phase } = this.session;
+    if (this.#waits) this.input({ type: 'garbage' });
+    else if (phase !== 'greeting' && phase !== 'proving') this.#frame(data, isBinary);
+    else {
+      this.#waits = true;
+      const arrived = this.#host.clock();
+      this.#host.queue.add(() => this.#turn(data, isBinary, arrived), 'arrivals');
+    }
+  }
+
+  #turn(data: RawData, isBinary: boolean, arrived: number): void {
+    this.#waits = false;
+    this.session.delayed(this.#host.clock() - arrived);
+    try {
+      this.#frame(data, isBinary);
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #frame(data: RawData, isBinary: boolean): void {
     const bytes = bytesOf(data);
     if (this.over || !this.#spend(bytes.length)) return;
     const text = this.#plain(bytes, isBinary);

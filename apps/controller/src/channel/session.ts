@@ -95,6 +95,11 @@ export class Session {
     return (step as Step)(this, input, now);
   }
 
+  /** The agent waited so long for its turn, milliseconds. It gets that time back. */
+  delayed(ms: number): void {
+    this.#deadline += Math.min(Math.max(0, ms), this.#limits.handshakeMs);
+  }
+
   nextDeadline(): { at: number; why: string } | null {
     switch (this.#phase) {
       case 'greeting':
