@@ -39,9 +39,11 @@ export async function fleet(rounds: number): Promise<AmountResult[]> {
       figure(`controller CPU of a change of one device, at ${count} agents over at 100`, '', [ratio], 1.2),
       figure(`a change that concerns ${count} agents: last gateway told`, 'ms', all(everyone, 'lastGatewayMs'), 150),
       figure(`a change that concerns ${count} agents: stall of the event loop`, 'ms', all(everyone, 'stallMs'), 50),
+      figure('the same, in processor time', 'ms', all(everyone, 'heldMs'), 50),
       figure(`kill -9 until ${count} agents are live and acknowledged`, 's', [storm.seconds], 10),
       figure('the same, controller CPU', 's', [storm.cpu], 10),
       figure('worst stall of the event loop meanwhile', 'ms', [storm.stallMs], 50),
+      figure('the same, in processor time', 'ms', [storm.heldMs], 50),
       figure('resident memory of the controller per agent, after enrolment', 'kB', [memory / 1_000], 25),
       figure('the same, idle after kill -9', 'kB', [(resident - storm.resident) / agents / 1_000], 25),
       figure(`idle controller with ${count} agents`, '% of a core', [idle * 100], 2),
@@ -74,6 +76,7 @@ async function repeated(rounds: number, change: () => Promise<Spread>): Promise<
 interface Storm {
   readonly seconds: number;
   readonly stallMs: number;
+  readonly heldMs: number;
   readonly cpu: number;
   /** Resident memory of the controller before the agents came, bytes. */
   readonly resident: number;
@@ -83,8 +86,8 @@ async function crash({ controller, simulators, size }: Fleet): Promise<Storm> {
   const from = performance.now();
   const { resident } = await controller.crash();
   await simulators.settled(patienceMs * (size.gateways + size.devices));
-  const { stall: stallMs, cpu } = await controller.usage();
-  return { seconds: (performance.now() - from) / 1_000, stallMs, cpu, resident };
+  const { stall: stallMs, held: heldMs, cpu } = await controller.usage();
+  return { seconds: (performance.now() - from) / 1_000, stallMs, heldMs, cpu, resident };
 }
 
 const all = (spreads: readonly Spread[], field: keyof Spread) => spreads.map((spread) => spread[field]);

@@ -14,6 +14,8 @@ export interface Spread {
   readonly lastDeviceMs: number;
   /** Longest stall of the controller's event loop. */
   readonly stallMs: number;
+  /** Most processor time that it took at a time. */
+  readonly heldMs: number;
   readonly cpuMs: number;
 }
 
@@ -139,6 +141,7 @@ export class Fleet {
       lastGatewayMs: report.gateway.lastToldAt - began,
       lastDeviceMs: report.device.lastToldAt - began,
       stallMs: after.stall,
+      heldMs: after.held,
       cpuMs: (after.cpu - before.cpu) * 1000,
     };
   }
