@@ -50,7 +50,7 @@ export function DeployGateway({ gateway }: { gateway: Gateway }) {
   return (
     <section className="stack" aria-labelledby="deploy">
       <h3 id="deploy">{gateway.status === 'PENDING' ? 'Start it on a host' : 'Move it to another host'}</h3>
-      <div className="row">
+      <div className="row segments">
         {Object.entries(ways)
           .filter(([key]) => key !== 'line' || installUrl !== undefined)
           .map(([key, { text }]) => (
