@@ -35,6 +35,27 @@ test('kill -9 of the daemon and its restart lose no packet', { skip }, async (t)
   assert.equal(stream.received, stream.sent, 'lines lost');
 });
 
+test('a daemon that is asked to start again keeps its process id and its tunnels, and loses no packet', {
+  skip,
+}, async (t) => {
+  const world = await World.create(t);
+  await world.up();
+  await world.is(
+    'everything to be in force',
+    ({ current, gateways }) => current && gateways.every(({ path }) => path === 'direct'),
+  );
+  const { device, daemon } = world;
+  await device.startDatagrams('datagrams', serverAddress, 81, 10);
+  daemon.child.kill('SIGUSR2');
+  await daemon.says(/starting again[\s\S]*"message":"starting"/);
+  const status = await world.is('the new daemon', ({ current, controller }) => current && controller.connected);
+  assert.equal(status.pid, daemon.child.pid);
+  const { received } = await device.stream('datagrams');
+  await until('traffic', async () => (await device.stream('datagrams')).received > received + 50);
+  const datagrams = await device.stopStream('datagrams');
+  assert.equal(datagrams.received, datagrams.sent, 'datagrams lost');
+});
+
 test('a device without its controller starts from its stored state until the lease ends', { skip }, async (t) => {
   const world = await World.create(t);
   await world.up();

@@ -59,13 +59,17 @@ export async function tryVersion(options: TrialOptions): Promise<Outcome> {
     await endTrial(layout);
   }
   if (faults.length === 0) {
-    await adoptReleaseKey(layout, version);
-    await removeVersions(layout, [from]);
+    await tidy(options, from).catch((error) => tell(`Not everything could be tidied up: ${error.message}`));
     return { from, to: version, outcome: 'upgraded', faults };
   }
   tell(`Version ${version} is not healthy: ${faults.join('; ')}. Returning to ${from}.`);
   for (const agent of agents) await comeBack(options, agent, from);
   return { from, to: version, outcome: 'returned', faults };
+}
+
+async function tidy({ layout, version }: TrialOptions, from: string): Promise<void> {
+  await adoptReleaseKey(layout, version);
+  await removeVersions(layout, [from]);
 }
 
 /** Waits until every agent is healthy for a while. Returns the faults that lasted. */
