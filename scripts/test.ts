@@ -55,16 +55,16 @@ function left(): string {
   return 'Processes and network namespaces of tests may be left. To see them: ip netns list\n';
 }
 
-/** End-to-end tests start whole topologies and wait for time-outs more than they work: they go last, two files at a time. */
+/** End-to-end tests start whole topologies and wait for time-outs more than they work: they go last, three files at a time. */
 function passes(files: string[]): TestPass[] {
   const isEndToEnd = (file: string) => file.startsWith('tests/e2e/');
   return [
     {
       files: files.filter((file) => !isEndToEnd(file)),
-      concurrency: Math.min(availableParallelism(), 4),
+      concurrency: Math.min(availableParallelism() + 1, 4),
       timeout: 6 * MINUTE,
     },
-    { files: files.filter(isEndToEnd), concurrency: 2, timeout: 10 * MINUTE },
+    { files: files.filter(isEndToEnd), concurrency: 3, timeout: 10 * MINUTE },
   ];
 }
 
