@@ -13,8 +13,9 @@ export const debName = (processor: Processor): string => `sallyport_${version}_$
 
 const home = 'usr/lib/sallyport';
 
-/** Programs that a gateway or device calls, and the libraries of Node.js. */
-const depends = 'libc6 (>= 2.34), libgcc-s1, libstdc++6 (>= 9), iproute2, nftables, passwd, wireguard-tools, xz-utils';
+/** Programs that a gateway or device calls, the names of protocols that they know, and the libraries of Node.js. */
+const programs = 'iproute2, netbase, nftables, passwd, wireguard-tools, xz-utils';
+const depends = `libc6 (>= 2.34), libgcc-s1, libstdc++6 (>= 9), ${programs}`;
 
 /** What a Debian package is made of. */
 export interface DebInput {

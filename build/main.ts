@@ -3,6 +3,7 @@ import { version } from '@sallyport/program/place';
 import { archiveName, folderName } from '@sallyport/release';
 import { packArchive } from './archive.ts';
 import { debName, writeDeb } from './deb.ts';
+import { imageName, writeImage } from './image.ts';
 import { programDocuments } from './man.ts';
 import { type BuildOptions, help, readOptions } from './options.ts';
 import { buildFolder } from './package-folder.ts';
@@ -26,19 +27,24 @@ async function build(options: BuildOptions): Promise<string[]> {
   const folder = folderName(version, processor);
   await buildFolder(join(out, folder), options, trusted);
   if (!options.archive) return [folder];
-  const files = [archiveName(version, processor)];
-  await packArchive(out, folder, join(out, archiveName(version, processor)), releaseTime());
-  if (options.deb) {
-    files.push(debName(processor));
-    const documents = await programDocuments(releaseTime());
-    await writeDeb(join(out, debName(processor)), {
-      folder: join(out, folder),
-      processor,
-      at: releaseTime(),
-      documents,
-    });
-  }
+  const files = await packFolder(folder, options);
   return [folder, ...files, ...(await writeSums(out, files, key, trusted))];
+}
+
+async function packFolder(name: string, { out, processor, cache, deb, image }: BuildOptions): Promise<string[]> {
+  const at = releaseTime();
+  const folder = join(out, name);
+  const files = [archiveName(version, processor)];
+  await packArchive(out, name, join(out, archiveName(version, processor)), at);
+  if (deb) {
+    files.push(debName(processor));
+    await writeDeb(join(out, debName(processor)), { folder, processor, at, documents: await programDocuments(at) });
+  }
+  if (image) {
+    files.push(imageName(processor));
+    await writeImage(join(out, imageName(processor)), { folder, processor, cache, at });
+  }
+  return files;
 }
 
 try {

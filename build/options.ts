@@ -13,6 +13,7 @@ folder. It runs on any Linux with glibc 2.34 or later, without npm. Two builds o
   --arch NAME          amd64 or arm64 (default: the processor of this machine)
   --no-archive         only the folder
   --no-deb             no Debian package
+  --image              also an OCI image of the controller, which runs without root
   --sign FILE          private release key: signs SHA256SUMS, and the package trusts its public half
                        (also by SALLYPORT_SIGNING_KEY_FILE; make one with: npm run release-key)
   --release-key FILE   public release keys that the package trusts, in PEM, besides that of --sign
@@ -27,6 +28,7 @@ export interface BuildOptions {
   readonly processor: Processor;
   readonly archive: boolean;
   readonly deb: boolean;
+  readonly image: boolean;
   readonly wireguardGo: boolean;
   readonly signingKeyFile: string | null;
   readonly releaseKeyFile: string | null;
@@ -42,6 +44,7 @@ export function readOptions(args: string[], env: NodeJS.ProcessEnv): BuildOption
       arch: { type: 'string' },
       archive: { type: 'boolean', default: true },
       deb: { type: 'boolean', default: true },
+      image: { type: 'boolean', default: false },
       'wireguard-go': { type: 'boolean', default: true },
       sign: { type: 'string' },
       'release-key': { type: 'string' },
@@ -57,6 +60,7 @@ export function readOptions(args: string[], env: NodeJS.ProcessEnv): BuildOption
     processor: processorOf(values.arch),
     archive: values.archive,
     deb: values.archive && values.deb,
+    image: values.archive && values.image,
     wireguardGo: values['wireguard-go'],
     signingKeyFile,
     releaseKeyFile: values['release-key'] ?? null,

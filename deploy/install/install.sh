@@ -140,7 +140,7 @@ is_older() {
 is_our_link() { case $(readlink "$link" 2>/dev/null) in "$home"/*) return 0 ;; *) return 1 ;; esac; }
 
 missing_packages() {
-  for tool in openssl tar xz awk sha256sum nft ip wg; do
+  for tool in openssl tar xz awk sha256sum nft ip wg protocols; do
     is_there "$tool" || printf '%s ' "$(package_of "$tool")"
   done
   has curl || is_wget_enough || printf 'curl '
@@ -151,6 +151,8 @@ is_there() {
   case $1 in
     # That of BusyBox lacks most of it.
     ip) ip -V 2>&1 | grep -q iproute2 ;;
+    # ip and nft know the names of protocols from this file.
+    protocols) [ -e /etc/protocols ] ;;
     *) has "$1" ;;
   esac
 }
@@ -162,6 +164,9 @@ package_of() {
     *:ip) echo iproute2 ;;
     *:wg) echo wireguard-tools ;;
     apt-get:xz) echo xz-utils ;;
+    apt-get:protocols) echo netbase ;;
+    dnf:protocols) echo setup ;;
+    apk:protocols) echo alpine-baselayout-data ;;
     *:sha256sum) echo coreutils ;;
     *:awk) echo gawk ;;
     *:node) echo nodejs ;;

@@ -49,7 +49,7 @@ test('a Debian package has programs, units and folders of root, and equal input 
 
   const fields = (await run('dpkg-deb', ['--field', deb])).stdout;
   assert.match(fields, /^Architecture: arm64$/m);
-  for (const needed of ['nftables', 'iproute2', 'wireguard-tools'])
+  for (const needed of ['nftables', 'iproute2', 'netbase', 'wireguard-tools'])
     assert.match(fields, new RegExp(`^Depends:.*\\b${needed}\\b`, 'm'));
   const unpacked = join(parent, 'unpacked');
   await run('dpkg-deb', ['--raw-extract', deb, unpacked]);
