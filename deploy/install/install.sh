@@ -25,6 +25,7 @@ Options follow after: sudo sh -s --
   --dry-run          say what would happen, and change nothing
   --token-file FILE  file with the gateway's token, or with the device's enrolment key. Without it, the script takes
                      SALLYPORT_TOKEN or SALLYPORT_ENROLMENT_KEY of the environment, else it asks
+  --new-token        ask for a token or key also when this host has enrolled before: after "sally gateways rekey"
   --ca-file FILE     also trust the controller's own certificate, or its authority, in this PEM file
   --no-start         install only
 To remove it again: sudo sally uninstall
@@ -39,7 +40,7 @@ fail() {
 has() { command -v "$1" >/dev/null 2>&1; }
 
 main() {
-  dry_run=false start=true secret_file='' ca_file=''
+  dry_run=false start=true new_token=false secret_file='' ca_file=''
   read_options "$@"
   find_facts
   refuse_what_does_not_fit
@@ -57,6 +58,7 @@ read_options() {
     case $1 in
       --dry-run) dry_run=true ;;
       --no-start) start=false ;;
+      --new-token) new_token=true ;;
       --token-file | --enrolment-key-file) secret_file=${2-} ;;
       --ca-file) ca_file=${2-} ;;
       -h | --help)
@@ -360,7 +362,8 @@ read_secret() {
   fi
   unset SALLYPORT_TOKEN SALLYPORT_ENROLMENT_KEY
   if [ -n "$from" ]; then secret=$(head -c 4096 "$from"); fi
-  if [ -n "$secret" ] || ! $start || [ -e "$state/$role/identity.json" ] || [ -e "$etc/$role.token" ]; then return 0; fi
+  if [ -n "$secret" ] || ! $start; then return 0; fi
+  if ! $new_token && { [ -e "$state/$role/identity.json" ] || [ -e "$etc/$role.token" ]; }; then return 0; fi
   if ! (: </dev/tty) 2>/dev/null; then fail "there is no terminal to ask for it: give --token-file FILE ($what)"; fi
   printf '%s: ' "$what" >/dev/tty
   trap 'stty echo </dev/tty; exit 130' HUP INT TERM

@@ -49,6 +49,8 @@ async function place(t: TestContext, made: Partial<TestRelease> = {}, host?: Hos
 
 test('one line installs a gateway, and sally uninstall leaves nothing', { skip }, async (t) => {
   const { host, install, url } = await place(t);
+  // A run that was killed left this.
+  await host.run('mkdir -p /opt/sallyport/.work-4194305/left');
   const done = await install();
   assert.equal(done.code, 0, done.output);
   assert.ok(!done.output.includes(token), done.output);
@@ -114,6 +116,11 @@ test('without a token and a terminal, the script says so', { skip }, async (t) =
     (await host.changed()).filter((path) => path.startsWith('/usr/local')),
     [],
   );
+  assert.equal((await install()).code, 0);
+  const without = { SALLYPORT_TOKEN: '' };
+  assert.equal((await install('', 'setsid sh', without)).code, 0, 'it has a token already');
+  const again = await install('--new-token', 'setsid sh', without);
+  assert.match(again.output, /there is no terminal to ask for it/);
 });
 
 /** What a hostile or broken controller offers, and what the script says. Nothing of it may run or stay. */
