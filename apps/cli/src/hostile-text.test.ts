@@ -185,6 +185,7 @@ const OTHERS = [
     'netcheck',
     'doctor',
     'uninstall',
+    'upgrade',
   ],
   ...[
     'login',

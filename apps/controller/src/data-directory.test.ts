@@ -78,7 +78,7 @@ test('an upgrade makes a backup first, which the older program restores with the
   await assert.rejects(use(dataDir, older, 'x'), {
     name: 'OperatorError',
     message:
-      /newer version of Sallyport \(1\.1\.0, 9000-added\.sql\), and this is 1\.0\.0: start version 1\.1\.0 or newer.*sally operator restore/,
+      /newer version of Sallyport \(1\.1\.0, 9000-added\.sql\): start version 1\.1\.0 or newer.*sally operator restore/,
   });
   const options = { dataDir, masterKeyFile: null, replace: true, now: new Date() };
   const restored = await restore(createReadStream(upgrade.backup), options, async () => key);

@@ -43,9 +43,11 @@ export function refuseUnusable(database: DatabaseSync, migrations: Migrations = 
   const unusable = unusableMigrations(database, migrations);
   if (unusable.length === 0) return;
   const { writer, oldest } = versionsOf(database);
-  const start = oldest === null ? 'start that version' : `start version ${oldest} or newer`;
+  const isNewer = writer !== null && compareVersions(writer, migrations.version) > 0;
+  const named = [...(isNewer ? [writer] : []), ...unusable].join(', ');
+  const start = isNewer && oldest !== null ? `version ${oldest} or newer` : 'that version';
   throw new OperatorError(
-    `the database was written by a newer version of Sallyport (${[writer, ...unusable].filter(Boolean).join(', ')}), and this is ${migrations.version}: ${start}, or bring back a backup that this version made, with "sally operator restore FILE --replace". The upgrade left one in before-upgrade in the data directory (docs/backup.md)`,
+    `the database was written by a newer version of Sallyport (${named}): start ${start}, or bring back a backup that this version (${migrations.version}) made, with "sally operator restore FILE --replace". The upgrade left one in before-upgrade in the data directory (docs/backup.md)`,
   );
 }
 
