@@ -104,9 +104,10 @@ async function enrolGateway(controller: BareHost, gateway: BareHost) {
   const SALLYPORT_TOKEN = await sally('gateways token office');
   const run = `exec sally gateway run ${trusting} --wireguard userspace --state-dir /var/lib/sallyport/gateway`;
   const agent = gateway.start(run, { env: { SALLYPORT_TOKEN } });
-  await until(
-    'the gateway to be online',
-    async () => /office[^\n]*ONLINE/.test(await sally('status')) || agent.output.includes('error:'),
+  await until('the gateway to be online', async () => /office[^\n]*ONLINE/.test(await sally('status'))).catch(
+    (error) => {
+      throw new Error(`${(error as Error).message}; it said:\n${agent.output}`);
+    },
   );
   await sally('resources create Wiki --address 10.20.0.10 --protocol HTTPS --gateway office');
   await sally('policies create All --allow --all-devices --resource Wiki');

@@ -31,9 +31,10 @@ test('the controller starts from the image as its user, and the image holds no s
 
   const namespace = await Namespace.create(`sp-image-${uniqueTag()}`, cleanup);
   const env = Object.fromEntries(Env.map((line: string) => line.split(/=(.*)/s).slice(0, 2)));
-  const inside = ['netns', 'exec', namespace.name, 'chroot', `--userspec=${User}`, system, ...Entrypoint];
+  // With the environment of the image, which names no folder of this machine.
+  const inside = ['netns', 'exec', namespace.name, '/usr/sbin/chroot', `--userspec=${User}`, system, ...Entrypoint];
   const controller = new Running(
-    spawn('ip', inside, { env: { ...env, HOME: '/' }, stdio: ['ignore', 'pipe', 'pipe'] }),
+    spawn('/sbin/ip', inside, { env: { ...env, HOME: '/' }, stdio: ['ignore', 'pipe', 'pipe'] }),
   );
   cleanup.add(() => controller.end('SIGKILL'));
   await controller.says(/Sallyport is ready/);
