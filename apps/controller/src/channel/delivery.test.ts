@@ -213,12 +213,12 @@ test('the history stays within its bounds', () => {
   assert.equal(history.locate({ revision: { epoch: 'e', number: 11 }, hash: 'h11' }), history.serial);
 });
 
-test('agents of protocol 2 are sent routes without targets, in snapshots and deltas, under the same hash', async () => {
-  const route = (target: number): StateItem => {
-    const id = '10.0.0.1/32';
-    return { kind: 'route', key: `route/${id}`, id, mode: 'MANUAL', gateways: [], resources: [], target };
+test('agents of protocol 3 are sent no names, in snapshots and deltas, under the same hash', async () => {
+  const nameItem = (address: string): StateItem => {
+    const id = 'wiki.corp.example';
+    return { kind: 'name', key: `name/${id}`, id, addresses: [address], resources: [] };
   };
-  for (const [protocol, expected] of [[2, [undefined, undefined]] as const, [3, [22, 443]] as const]) {
+  for (const [protocol, expected] of [[3, [undefined, undefined]] as const, [4, ['100.96.0.1', '100.96.0.2']] as const]) {
     const states = new MemoryStates();
     states.add(gateway);
     const feed = new StateFeed(bounds);
@@ -227,14 +227,14 @@ test('agents of protocol 2 are sent routes without targets, in snapshots and del
     const agent = new Believer();
     const take = (steps: readonly DeliveryStep[]) => {
       for (const step of steps) if (step.kind === 'send') agent.take(step.message);
-      const item = agent.items.get('route/10.0.0.1/32');
-      return item?.kind === 'route' ? item.target : assert.fail('no route');
+      const item = agent.items.get('name/wiki.corp.example');
+      return item?.kind === 'name' ? item.addresses[0] : undefined;
     };
-    states.change(gateway, [route(22)]);
+    states.change(gateway, [nameItem('100.96.0.1')]);
     const state = (await states.current(gateway)) ?? assert.fail('no state');
     feed.loaded(state);
     const first = take(delivery.start(undefined, state, 0));
-    states.change(gateway, [route(443)]);
+    states.change(gateway, [nameItem('100.96.0.2')]);
     assert.deepEqual([first, take(delivery.flush(5_000))], expected);
     assert.equal(agent.state?.hash, feed.desired?.hash);
   }

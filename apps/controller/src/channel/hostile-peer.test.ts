@@ -12,7 +12,7 @@ import { newAgent, ScriptedAgent } from './testing/scripted-agent.ts';
 const key = Buffer.alloc(32, 1).toString('base64');
 const hello = (agent: string) => {
   const keys = { nonce: key, ephemeral: key, identityKey: key };
-  return { type: 'hello', protocol: 2, role: 'gateway', agent, ...keys, agentVersion: '1' } as const;
+  return { type: 'hello', protocol: 3, role: 'gateway', agent, ...keys, agentVersion: '1' } as const;
 };
 
 const host = { hostname: 'h', os: 'o', kernel: 'k', wireguard: 'memory' } as const;

@@ -37,7 +37,7 @@ const state = { revision, hash, items: () => items };
 
 const hello: Extract<AgentMessage, { type: 'hello' }> = {
   type: 'hello',
-  protocol: 2,
+  protocol: 3,
   role: 'gateway',
   agent: gateway,
   nonce: agentNonce,
@@ -46,7 +46,7 @@ const hello: Extract<AgentMessage, { type: 'hello' }> = {
   agentVersion: '1',
 };
 const transcript: Transcript = {
-  protocol: 2,
+  protocol: 3,
   role: 'gateway',
   agent: gateway,
   agentNonce,
@@ -273,23 +273,19 @@ test('the deadlines of handshake, silence, stall and lease come at their times',
   assert.equal(words(quiet.handle({ type: 'time' }, start + 3_600_000)), 'lease');
 });
 
-test('an agent of protocol 3 is told its mapping with its next report, once for each change', () => {
-  for (const protocol of [2, 3]) {
-    let mapping: Mapping = { kind: 'undecided' };
-    const said = { ...transcript, protocol };
-    const session = sessionIn('greeting');
-    session.handle({ ...hello, protocol }, start);
-    const signature = agent.sign(transcriptText('agent', said));
-    session.handle({ ...proof, signature, wireguardProof: possession(said) }, start);
-    session.handle({ ...admitted(), mapping: () => mapping }, start);
-    const told = () => words(session.handle(inputs.heartbeat(), start));
-    const answer = protocol === 2 ? 'report' : 'report mapping';
-    assert.equal(told(), 'report');
-    mapping = { kind: 'independent', endpoint: '192.0.2.1:5' };
-    assert.deepEqual([told(), told()], [answer, 'report']);
-    mapping = { kind: 'undecided' };
-    assert.deepEqual([told(), told()], [answer, 'report']);
-  }
+test('an agent is told its mapping with its next report, once for each change', () => {
+  let mapping: Mapping = { kind: 'undecided' };
+  const session = sessionIn('greeting');
+  session.handle(hello, start);
+  const signature = agent.sign(transcriptText('agent', transcript));
+  session.handle({ ...proof, signature, wireguardProof: possession(transcript) }, start);
+  session.handle({ ...admitted(), mapping: () => mapping }, start);
+  const told = () => words(session.handle(inputs.heartbeat(), start));
+  assert.equal(told(), 'report');
+  mapping = { kind: 'independent', endpoint: '192.0.2.1:5' };
+  assert.deepEqual([told(), told()], ['report mapping', 'report']);
+  mapping = { kind: 'undecided' };
+  assert.deepEqual([told(), told()], ['report mapping', 'report']);
 });
 
 test('a missing state ends the connection, and the agent returns', () => {

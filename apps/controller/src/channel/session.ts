@@ -182,7 +182,6 @@ export class Session {
 
   /** Compares only at each report, so that an agent that keeps moving is not told of each place. */
   #tellMapping(): SessionEffect[] {
-    if (this.#protocol < 3) return [];
     const mapping = this.#mapping();
     const text = JSON.stringify(mapping);
     if (text === this.#mappingTold) return [];

@@ -206,37 +206,26 @@ test('an agent that never reads again is cut', async (t) => {
   assert.equal(h.channel.presence(id).connected, false);
 });
 
-test('an agent of the previous protocol gets no successors, no onward paths and no ping hints, under the same hash', async (t) => {
+test('an agent of the previous protocol gets no names, under the same hash', async (t) => {
   const h = await startChannel(t);
-  const profile = (expiresAt: number): StateItem => ({
-    kind: 'profile',
-    key: 'profile/p',
-    id: 'p',
-    cells: [{ class: 'c', bundle: 'b', expiresAt, after: [{ bundle: 'rest', expiresAt: null }], onward: true }],
+  const nameItem = (address: string): StateItem => ({
+    ...{ kind: 'name', key: 'name/wiki.corp', id: 'wiki.corp', addresses: [address], resources: [] },
   });
-  const wiki = { kind: 'resource', key: 'resource/w', id: 'w', name: 'Wiki', denied: null } as const;
-  const hinted: StateItem = { ...wiki, ping: { tcp: [443], icmp: false } };
-  const { id, token } = h.gateway([gatewayItem(), profile(h.time.clock() + 5_000), hinted]);
+  const { id, token } = h.gateway([gatewayItem(), nameItem('100.96.0.1')]);
   const identity = newAgent(id, token);
-  const newFields = ['after', 'onward'];
-  const cells = (agent: ScriptedAgent) => {
-    const item = agent.items.get('profile/p');
-    return item?.kind === 'profile' ? item.cells.map((cell) => newFields.filter((field) => field in cell)) : [];
-  };
+  const names = (agent: ScriptedAgent) => [...agent.items.values()].filter(({ kind }) => kind === 'name');
   const older = await ScriptedAgent.open(h.port, identity);
   await older.authenticate({}, { protocol: channelProtocol - 1 });
-  await until(() => cells(older).length > 0, 'a snapshot');
-  assert.deepEqual(cells(older), [[]]);
-  assert.deepEqual(older.items.get('resource/w'), wiki);
+  await until(() => older.items.size > 0, 'a snapshot');
+  assert.deepEqual(names(older), []);
   h.time.advance(2_000);
   const changed = older.received.length;
-  h.states.change(id, [profile(h.time.clock() + 9_000)]);
+  h.states.change(id, [nameItem('100.96.0.2'), deviceItem('d')]);
   await until(() => older.received.length > changed, 'a delta');
-  assert.deepEqual(cells(older), [[]]);
+  assert.deepEqual(names(older), []);
   const { state } = older;
   await older.cut();
   const newer = await ScriptedAgent.connect(h.port, identity);
-  assert.deepEqual(cells(newer), [newFields]);
-  assert.deepEqual(newer.items.get('resource/w'), hinted);
+  assert.deepEqual(names(newer), [nameItem('100.96.0.2')]);
   assert.equal(newer.state?.hash, state?.hash);
 });

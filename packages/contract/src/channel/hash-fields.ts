@@ -49,8 +49,8 @@ const ifPresent = (value: Scalar | undefined, values: unknown[]): void => {
 const leftOut = (reason: string): LeftOut => ({ leftOut: reason });
 const key = leftOut('kind and id, or kind alone, say the same');
 const moment = leftOut('moments are renewed without being a change');
-const translation = leftOut('classes and profiles decide about access, and agents of protocol 2 are not sent names');
-const advice = leftOut('advice decides nothing, and agents of protocol 2 are not sent it');
+const translation = leftOut('classes and profiles decide about access, and agents of protocol 3 are not sent names');
+const advice = leftOut('advice decides nothing');
 
 /** Appends the values of a record to those of the item, in the order of its field list. */
 function inlined<T extends object>(fields: Fields<NoInfer<T>>): Writer<T> {

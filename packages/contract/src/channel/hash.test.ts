@@ -101,7 +101,7 @@ const golden: Readonly<Record<Kind, string>> = {
   name: '0'.repeat(64),
 };
 
-/** Hash of the client item without `localNetwork`, as controllers of protocol 2 send it. */
+/** Hash of the client item without the optional field `localNetwork`. */
 const goldenPlainClient = '32e636c7775dac59c2b30be2c99ec4c64ff5b14f6794e05510645c86965fdf0a';
 
 /** Fields that may differ between states with the same hash. */

@@ -45,7 +45,7 @@ export const publicClass = contentId('internet', '0.0.0.0/0');
 
 const mask = (1n << 256n) - 1n;
 
-/** Returns the SHA-256 hash of one item, as a number. 0 for names, which agents of protocol 2 are not sent. */
+/** Returns the SHA-256 hash of one item, as a number. 0 for names, which agents of protocol 3 are not sent. */
 export function itemHash(item: StateItem): bigint {
   if (item.kind === 'name') return 0n;
   return BigInt(`0x${hash('sha256', itemText(item))}`);

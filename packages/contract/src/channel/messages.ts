@@ -7,15 +7,15 @@ import { mostItems, StateItem } from './state.ts';
  * `challenge` and an early `refused` are text frames. Messages after `challenge` are sealed (`seal.ts`) in binary frames.
  *
  * Protocol numbers, newest first:
- *   3  2026-11-29  cells have `after` and `onward`, routes `target`, resources `ping`, there are items of kind `name`, and
- *                  the controller sends `mapping`; agents of protocol 2 do not receive these
+ *   4  2026-11-30  there are items of kind `name`; agents of protocol 3 do not receive them
+ *   3  2026-11-29  cells have `after` and `onward`, routes `target`, resources `ping`, and the controller sends `mapping`
  *   2  2026-11-29  `authenticate` carries `wireguardProof`, which the controller requires for a new WireGuard key
  *
  * An agent speaks one number. The controller speaks its own number and the one before, and uses the number in the agent's
  * `hello`. Update controllers before agents. A new number is needed when an old agent would be rejected or misunderstood.
  * An optional field needs no new number. A number that is two behind leaves the list.
  */
-export const channelProtocol = 3;
+export const channelProtocol = 4;
 
 /** Versions of the agent protocol that this controller speaks. */
 export const channelProtocols: readonly number[] = [channelProtocol, channelProtocol - 1];

@@ -111,7 +111,7 @@ export const RouteItem = z.strictObject({
   resources: list(id, many),
   /**
    * TCP port at which the single address of the prefix should answer. A device tests it when its traffic gets no answers.
-   * It is a hint, so the hash leaves it out. Agents of protocol 2 do not receive it.
+   * It is a hint, so the hash leaves it out.
    */
   target: z.int().min(1).max(65535).optional(),
 });
@@ -121,7 +121,7 @@ export const mostPingPorts = 8;
 
 /**
  * `resource/<id>`: information about a resource for people on the device. It does not affect access. `ping` is a hint, so
- * the hash leaves it out. Agents of protocol 2 receive the item without it.
+ * the hash leaves it out.
  */
 export const ResourceItem = z.strictObject({
   kind: z.literal('resource'),
@@ -237,8 +237,7 @@ export const Cell = z.strictObject({
   after: list(Successor, mostSuccessors).optional(),
   /**
    * Packets of the profile to the class may only go on through the tunnel to another gateway. Left out: they are for this
-   * host and its networks. The hash covers it through the bundles, which onward cells do not share with others. Agents of
-   * protocol 2 do not receive it and route by destination only.
+   * host and its networks. The hash covers it through the bundles, which onward cells do not share with others.
    */
   onward: z.literal(true).optional(),
 });
@@ -266,7 +265,7 @@ export const ProbeItem = z.strictObject({
 /**
  * `name/<name>`: the virtual addresses of a host name of resources. A gateway answers queries for the name, and
  * translates packets to its virtual addresses. A device sends queries for the name to the gateway that carries them.
- * The hash leaves the item out: classes and profiles decide about access, and agents of protocol 2 do not receive it.
+ * The hash leaves the item out: classes and profiles decide about access, and agents of protocol 3 do not receive it.
  */
 export const NameItem = z.strictObject({
   kind: z.literal('name'),
