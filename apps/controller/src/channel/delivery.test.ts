@@ -218,7 +218,10 @@ test('agents of protocol 3 are sent no names, in snapshots and deltas, under the
     const id = 'wiki.corp.example';
     return { kind: 'name', key: `name/${id}`, id, addresses: [address], resources: [] };
   };
-  for (const [protocol, expected] of [[3, [undefined, undefined]] as const, [4, ['100.96.0.1', '100.96.0.2']] as const]) {
+  for (const [protocol, expected] of [
+    [3, [undefined, undefined]] as const,
+    [4, ['100.96.0.1', '100.96.0.2']] as const,
+  ]) {
     const states = new MemoryStates();
     states.add(gateway);
     const feed = new StateFeed(bounds);

@@ -3,10 +3,16 @@ import type { StateItem } from '@sallyport/contract/channel';
 /** Converts items to the form that one protocol knows. */
 export type ItemsFor = (items: readonly StateItem[]) => StateItem[];
 
-/** Returns a function that removes the items that agents of this protocol would refuse. The hash stays the same. */
+/** Returns a function that removes items and fields that agents of this protocol would refuse. The hash stays the same. */
 export function itemsFor(protocol: number): ItemsFor {
   return protocol >= 4 ? asTheyAre : withoutNames;
 }
 
 const asTheyAre: ItemsFor = (items) => [...items];
-const withoutNames: ItemsFor = (items) => items.filter(({ kind }) => kind !== 'name');
+const withoutNames: ItemsFor = (items) => items.filter(({ kind }) => kind !== 'name').map(beforeNames);
+
+function beforeNames(item: StateItem): StateItem {
+  if (item.kind !== 'gateway') return item;
+  const { deniedRanges: _, ...gateway } = item;
+  return gateway;
+}

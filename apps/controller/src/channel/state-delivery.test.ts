@@ -206,18 +206,20 @@ test('an agent that never reads again is cut', async (t) => {
   assert.equal(h.channel.presence(id).connected, false);
 });
 
-test('an agent of the previous protocol gets no names, under the same hash', async (t) => {
+test('an agent of the previous protocol gets neither names nor what concerns them, under the same hash', async (t) => {
   const h = await startChannel(t);
   const nameItem = (address: string): StateItem => ({
     ...{ kind: 'name', key: 'name/wiki.corp', id: 'wiki.corp', addresses: [address], resources: [] },
   });
-  const { id, token } = h.gateway([gatewayItem(), nameItem('100.96.0.1')]);
+  const deniedRanges = ['10.0.0.1-10.0.0.1'];
+  const { id, token } = h.gateway([gatewayItem({ deniedRanges }), nameItem('100.96.0.1')]);
   const identity = newAgent(id, token);
   const names = (agent: ScriptedAgent) => [...agent.items.values()].filter(({ kind }) => kind === 'name');
   const older = await ScriptedAgent.open(h.port, identity);
   await older.authenticate({}, { protocol: channelProtocol - 1 });
   await until(() => older.items.size > 0, 'a snapshot');
   assert.deepEqual(names(older), []);
+  assert.deepEqual(older.items.get('gateway'), gatewayItem());
   h.time.advance(2_000);
   const changed = older.received.length;
   h.states.change(id, [nameItem('100.96.0.2'), deviceItem('d')]);
@@ -227,5 +229,6 @@ test('an agent of the previous protocol gets no names, under the same hash', asy
   await older.cut();
   const newer = await ScriptedAgent.connect(h.port, identity);
   assert.deepEqual(names(newer), [nameItem('100.96.0.2')]);
+  assert.deepEqual(newer.items.get('gateway'), gatewayItem({ deniedRanges }));
   assert.equal(newer.state?.hash, state?.hash);
 });

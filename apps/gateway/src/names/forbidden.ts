@@ -1,5 +1,5 @@
 import type { GatewayItem } from '@sallyport/contract/channel';
-import { type IpRange, parseAddress, parsePrefix, rangeContains, rangeOfNames } from '@sallyport/ip';
+import { type IpRange, parseAddress, parsePrefix, parseRange, rangeContains, rangeOfNames } from '@sallyport/ip';
 
 /** Ranges to which no name may lead, whatever a resolver answers. */
 const special = [
@@ -8,14 +8,17 @@ const special = [
 ];
 
 /**
- * Returns a test for real addresses that a name must not have: special ranges, the overlay, and this host's own
- * addresses. A name could otherwise lead devices past the rules about these addresses.
+ * Returns a test for real addresses that a name must not have: special ranges, the overlay, addresses that a policy
+ * denies, and this host's own. A name could otherwise lead devices past the rules about these addresses.
  */
 export function forbiddenAddresses(
-  overlay: GatewayItem['overlay'],
+  { overlay, deniedRanges = [] }: Pick<GatewayItem, 'overlay' | 'deniedRanges'>,
   own: readonly string[],
 ): (address: string) => boolean {
-  const ranges: IpRange[] = [...special, overlay.v4, overlay.v6, ...own].flatMap((text) => parsePrefix(text) ?? []);
+  const ranges: IpRange[] = [
+    ...[...special, overlay.v4, overlay.v6, ...own].flatMap((text) => parsePrefix(text) ?? []),
+    ...deniedRanges.flatMap((text) => parseRange(text) ?? []),
+  ];
   return (text) => {
     const address = parseAddress(text);
     return address === null || ranges.some((range) => rangeContains(range, address.family, address.value));

@@ -1,7 +1,7 @@
 import { networkInterfaces } from 'node:os';
 import { gatewayOf, type ItemChange, isOpen, type Work } from '@sallyport/agent-core';
 import { DnsServer, failureOf, LatestWriter, type Log, type StateDirectory } from '@sallyport/agent-runtime';
-import type { NameItem, ProbeResult, StateItem } from '@sallyport/contract/channel';
+import type { GatewayItem, NameItem, ProbeResult, StateItem } from '@sallyport/contract/channel';
 import type { Names as Translation } from '@sallyport/hostnet';
 import { answerQuery } from './answer.ts';
 import { Asking } from './asking.ts';
@@ -30,6 +30,8 @@ const unknownState: NameState = { A: null, AAAA: null, fault: null };
 const answerMs = 2_000;
 const patienceMs = 4_000;
 const longestDetail = 300;
+/** Time for which the addresses of this host count as known. */
+const ownMs = 1_000;
 
 /**
  * The host names of a gateway: resolves them, answers the devices that may reach them, and says how their virtual
@@ -44,6 +46,8 @@ export class GatewayNames {
   #items: Items = new Map();
   readonly #asking = new Asking(() => this.#items);
   #warned = '';
+  #deniedRanges = '';
+  #forbidden: { gateway: GatewayItem; until: number; test: (address: string) => boolean } | null = null;
   /** Names that changed, and those whose translation is being put in force. */
   readonly #changed = new Set<string>();
   #coming: ReadonlySet<string> = new Set();
@@ -84,6 +88,9 @@ export class GatewayNames {
     this.#remembered ??= await readAnswers(this.#options.directory);
     this.#resolver ??= this.#open(this.#remembered);
     this.#resolver.expect(names);
+    const forbidden = gatewayOf(this.#items)?.deniedRanges?.join() ?? '';
+    if (forbidden !== this.#deniedRanges) this.#resolver.recheck();
+    this.#deniedRanges = forbidden;
   }
 
   /** Listens for queries where the applied items say so. A failure is logged and tried again with the next call. */
@@ -152,8 +159,12 @@ export class GatewayNames {
   #isForbidden(address: string): boolean {
     const gateway = gatewayOf(this.#items);
     if (gateway === null) return true;
-    const own = Object.values(networkInterfaces()).flatMap((all) => (all ?? []).map((one) => one.address));
-    return forbiddenAddresses(gateway.overlay, own)(address);
+    const now = this.#options.now();
+    if (this.#forbidden?.gateway !== gateway || now >= this.#forbidden.until || now < this.#forbidden.until - ownMs) {
+      const own = Object.values(networkInterfaces()).flatMap((all) => (all ?? []).map((one) => one.address));
+      this.#forbidden = { gateway, until: now + ownMs, test: forbiddenAddresses(gateway, own) };
+    }
+    return this.#forbidden.test(address);
   }
 
   #answer(query: Buffer, source: string): Promise<Buffer | null> {

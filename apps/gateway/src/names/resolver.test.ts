@@ -20,7 +20,11 @@ const silent = new Error('192.0.2.53 does not answer');
 
 function open(t: TestContext, remembered: ReadonlyMap<string, NameState> = new Map()) {
   const answers: Record<AddressType, UpstreamAnswer | Error> = { A: none, AAAA: none };
-  const world = { now: 1_000_000, changes: 0, asked: 0 };
+  const world: { now: number; changes: number; asked: number; denied?: string[] } = {
+    now: 1_000_000,
+    changes: 0,
+    asked: 0,
+  };
   const resolver = new Resolver(
     {
       ask: async (_name, type) => {
@@ -29,7 +33,10 @@ function open(t: TestContext, remembered: ReadonlyMap<string, NameState> = new M
         if (answer instanceof Error) throw answer;
         return answer;
       },
-      isForbidden: forbiddenAddresses(gatewayItem().overlay, ['10.20.0.1']),
+      isForbidden: (address) =>
+        forbiddenAddresses({ ...gatewayItem(), ...(world.denied && { deniedRanges: world.denied }) }, ['10.20.0.1'])(
+          address,
+        ),
       now: () => world.now,
       changed: () => {
         world.changes += 1;
@@ -61,6 +68,35 @@ test('each family is translated, an address in use stays, and a forbidden one is
   await resolver.refreshAll();
   assert.deepEqual(translation(), {});
   assert.match(resolver.states().get('wiki')?.fault ?? '', /127\.0\.0\.1, which no name may have/);
+});
+
+test('an address that a policy denies by now is left at once, and taken again when it no longer does', async (t) => {
+  const { answers, world, resolver, translation } = open(t);
+  answers.A = found(['10.0.0.2', '10.0.0.3']);
+  resolver.expect([name('wiki', 1)]);
+  await resolver.refreshAll();
+  world.denied = ['10.0.0.0-10.0.0.2'];
+  resolver.recheck();
+  assert.deepEqual(translation(), { '100.96.0.1': '10.0.0.3' });
+  world.denied = ['10.0.0.0-10.0.0.255'];
+  const { changes } = world;
+  resolver.recheck();
+  assert.deepEqual(translation(), {});
+  assert.ok(world.changes > changes);
+  assert.match(resolver.states().get('wiki')?.fault ?? '', /10\.0\.0\.3, which no name may have/);
+  const again = new Map(resolver.states());
+  delete world.denied;
+  resolver.recheck();
+  await until('the address again', () => translation()['100.96.0.1'] === '10.0.0.2');
+  assert.equal(again.get('wiki')?.A?.addresses.length, 0);
+});
+
+test('an answer of an earlier process does not lead to what is denied now', (t) => {
+  const remembered: NameState = { A: { addresses: ['10.0.0.1'], at: 1_000_000 }, AAAA: null, fault: null };
+  const { world, resolver, translation } = open(t, new Map([['wiki', remembered]]));
+  world.denied = ['10.0.0.1-10.0.0.1'];
+  resolver.expect([name('wiki', 1)]);
+  assert.deepEqual(translation(), {});
 });
 
 test('the last answer lasts a day without a resolver, an answer that there is none does not wait', async (t) => {

@@ -73,12 +73,36 @@ export class Resolver {
       const known = this.#entries.get(id);
       if (known !== undefined) known.item = item;
       else {
-        const state = this.#remembered.get(id) ?? unknown;
+        const state = this.#allowed(id, this.#remembered.get(id) ?? unknown);
         this.#entries.set(id, { item, state, nextAt: 0, failures: 0, running: null });
       }
     }
     this.#translation = null;
     this.#schedule();
+  }
+
+  /** Leaves addresses that are forbidden by now at once. Names that had no other one are asked for again. */
+  recheck(): void {
+    for (const [name, entry] of this.#entries) {
+      const state = this.#allowed(name, entry.state);
+      if (state !== entry.state) {
+        entry.state = state;
+        this.#translation = null;
+        this.#options.changed(name);
+      }
+      if (state.fault !== null) entry.nextAt = 0;
+    }
+    this.#schedule();
+  }
+
+  #allowed(name: string, state: NameState): NameState {
+    const known = [state.A, state.AAAA].flatMap((answer) => answer?.addresses ?? []);
+    const bad = new Set(known.filter((address) => this.#options.isForbidden(address)));
+    if (bad.size === 0) return state;
+    const left = (answer: Known | null) =>
+      answer && { ...answer, addresses: answer.addresses.filter((address) => !bad.has(address)) };
+    const fault = bad.size === known.length ? forbiddenFault(name, known[0] ?? '') : null;
+    return { A: left(state.A), AAAA: left(state.AAAA), fault };
   }
 
   /** Real addresses by virtual address; null: there are no names. The object is the same until something changes. */
@@ -198,11 +222,14 @@ export class Resolver {
   }
 }
 
+const forbiddenFault = (name: string, address: string): string =>
+  `${name} has the address ${address}, which no name may have`;
+
 function faultOf(name: string, ...answers: readonly (UpstreamAnswer | Error)[]): string {
   const failure = answers.find((answer) => answer instanceof Error);
   if (failure !== undefined) return `${name} could not be resolved: ${failure.message}`;
   const found = (answers as readonly UpstreamAnswer[]).flatMap(({ addresses }) => addresses);
-  if (found.length > 0) return `${name} has the address ${found[0]}, which no name may have`;
+  if (found[0] !== undefined) return forbiddenFault(name, found[0]);
   const missing = (answers as readonly UpstreamAnswer[]).some(({ reason }) => reason === 'NXDOMAIN');
   return missing ? `The resolver says that ${name} does not exist` : `The resolver knows no address of ${name}`;
 }

@@ -112,6 +112,7 @@ const fieldsOf: ItemFields = {
     intent: plain,
     drainUntil: moment,
     relayPorts: grouped({ from: plain, to: plain }),
+    deniedRanges: translation,
   },
   device: {
     key,

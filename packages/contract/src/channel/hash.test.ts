@@ -12,7 +12,7 @@ const samples: { readonly [K in Kind]: Extract<StateItem, { kind: K }> } = {
   gateway: {
     ...{ kind: 'gateway', key: 'gateway', listenPort: 51820, addresses: ['100.64.0.1/32', 'fd00::1/128'] },
     ...{ overlay: { v4: '100.64.0.0/11', v6: 'fd00::/48' }, mtu: 1420, masquerade: true, intent: 'MAINTENANCE' },
-    ...{ drainUntil: 1000, relayPorts: { from: 7000, to: 7010 } },
+    ...{ drainUntil: 1000, relayPorts: { from: 7000, to: 7010 }, deniedRanges: ['10.0.0.9-10.0.0.9', '10.0.0.1-10.0.0.4'] },
   },
   client: {
     ...{ kind: 'client', key: 'client', addresses: ['fd00::7/128', '100.64.0.7/32'] },
@@ -107,6 +107,7 @@ const goldenPlainClient = '32e636c7775dac59c2b30be2c99ec4c64ff5b14f6794e05510645
 /** Fields that may differ between states with the same hash. */
 const notHashed = new Set([
   'gateway.drainUntil',
+  'gateway.deniedRanges',
   'device.expiresAt',
   'site.expiresAt',
   'peer.expiresAt',

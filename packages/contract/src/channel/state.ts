@@ -49,6 +49,11 @@ export const GatewayItem = z.strictObject({
   drainUntil: z.int().nonnegative().nullable().describe('Epoch milliseconds; null: nothing is cut'),
   /** UDP ports of the relay; the first answers round-trip probes. null: this gateway does not relay. */
   relayPorts: z.strictObject({ from: z.int().min(1).max(65535), to: z.int().min(1).max(65535) }).nullable(),
+  /**
+   * Ranges to which no name may lead, because a policy denies a resource there. Left out: none, or no names. The hash
+   * leaves it out, and agents of protocol 3 do not receive it.
+   */
+  deniedRanges: list(range, many).min(1).optional(),
 });
 
 /** Singleton `client`: the interface of a native device. */

@@ -105,6 +105,33 @@ test('a deny of a name closes it, and a deny of a wide prefix around its address
   assert.equal(namesIn(around.items('d1')).length, 2);
 });
 
+test('gateways with names know what policies deny by name, through every change', () => {
+  const compiler = compiled([
+    { kind: 'gateway', id: 'g2', value: gateway('g2') },
+    { kind: 'resource', id: 'far', value: resource('far', ['10.9.0.0/30', '10.8.0.1/32'], { gateways: ['g2'] }) },
+  ]);
+  const denied = (id: string) =>
+    compiler.items(id).flatMap((item) => (item.kind === 'gateway' ? [item.deniedRanges] : []))[0];
+  const apply = (...more: WorldChange[]) => compiler.apply(more, 0);
+  const no = policy('no', 0, { allow: false, devices: ['d9'], resources: ['far', 'vault'] });
+  assert.equal(denied('g1'), undefined);
+  apply({ kind: 'policy', id: 'no', value: no });
+  assert.deepEqual(denied('g1'), ['10.8.0.1-10.8.0.1', '10.9.0.0-10.9.0.3'], 'and no virtual address');
+  assert.equal(denied('g2'), undefined, 'it carries no name');
+  apply({ kind: 'resource', id: 'far', value: resource('far', ['10.8.0.1/32'], { gateways: ['g2'] }) });
+  assert.deepEqual(denied('g1'), ['10.8.0.1-10.8.0.1']);
+  apply({ kind: 'resource', id: 'more', value: resource('more', named('more.corp', 7), { gateways: ['g2'] }) });
+  assert.deepEqual(denied('g2'), ['10.8.0.1-10.8.0.1'], 'its first name');
+  apply({ kind: 'resource', id: 'more', value: null });
+  assert.equal(denied('g2'), undefined, 'its last name is gone');
+  apply({ kind: 'policy', id: 'no', value: { ...no, resources: ['vault'] } });
+  assert.equal(denied('g1'), undefined);
+  apply({ kind: 'policy', id: 'no', value: no }, { kind: 'policy', id: 'no', value: null });
+  assert.equal(denied('g1'), undefined);
+  apply({ kind: 'policy', id: 'no', value: { ...no, resources: [], allResources: true } });
+  assert.equal(denied('g1'), undefined, 'a deny of all resources covers names by itself');
+});
+
 test('people see the names that they reach, and no virtual address', () => {
   const world = World.empty(settings).with(changes);
   const rows = [...reachableSteps(world, 0, ['d1'])].filter((row) => row !== null);

@@ -83,9 +83,10 @@ export class GatewayState {
     this.#entryResolver = new CellResolver(id, policies);
   }
 
-  /** Renews the gateway's own item. */
-  renewItem(gateway: WorldGateway, settings: WorldSettings): void {
-    this.store.put(gatewayItem(gateway, settings));
+  /** Renews the gateway's own item. `deniedRanges`: see `GatewayItem`. */
+  renewItem(gateway: WorldGateway, settings: WorldSettings, deniedRanges: readonly string[]): void {
+    const item = gatewayItem(gateway, settings);
+    this.store.put(deniedRanges.length === 0 ? item : { ...item, deniedRanges: [...deniedRanges] });
   }
 
   /**

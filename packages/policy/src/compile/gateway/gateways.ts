@@ -1,4 +1,5 @@
 import type { DeviceItem } from '@sallyport/contract/channel';
+import { compareRanges, formatRange } from '@sallyport/ip';
 import { addressSpaceOf } from '../../addresses.ts';
 import type { WorldGateway } from '../../types.ts';
 import type { World } from '../../world.ts';
@@ -104,7 +105,8 @@ export class Gateways {
 
   /** Adds and removes states, and renews their own items and their destinations. */
   rebuild(changes: GatewayChanges, universal: ReadonlySet<string>): Rebuilt {
-    for (const id of changes.items) this.#renewItem(id);
+    const denied = this.#deniedRanges(changes.items);
+    for (const id of changes.items) this.#renewItem(id, this.#resources.hasNames(id) ? denied : []);
     const entries = [...changes.entries].filter((id) => this.#states.get(id)?.isEntry !== this.#entryGateways.has(id));
     const destinations = new Set([...changes.rebuild, ...entries]);
     const outcomes = new Map<string, Outcomes>();
@@ -190,13 +192,21 @@ export class Gateways {
     return deltas;
   }
 
-  #renewItem(id: string): void {
+  /** Returns the addresses that a policy denies by name, when one of the gateways carries names. */
+  #deniedRanges(gateways: ReadonlySet<string>): string[] {
+    if (![...gateways].some((id) => this.#resources.hasNames(id))) return [];
+    const ranges = [...this.#policies.deniedByName()].flatMap((id) => this.#resources.realRanges(id));
+    return [...new Set(ranges.sort(compareRanges).map(formatRange))];
+  }
+
+  #renewItem(id: string, deniedRanges: readonly string[]): void {
     const gateway = this.#world.gateways.get(id);
     if (gateway === undefined) this.#remove(id);
     else
       computed(this.#states, id, () => new GatewayState(id, this.#policies, this.#hashes)).renewItem(
         gateway,
         this.#world.settings,
+        deniedRanges,
       );
   }
 

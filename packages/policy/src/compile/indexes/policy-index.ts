@@ -23,6 +23,7 @@ export class PolicyIndex {
   readonly #internet = new Set<string>();
   readonly #accessPoints = new Multimap();
   readonly #sites = new Set<string>();
+  readonly #denying = new Set<string>();
 
   /** Reads owners, groups and rules from `world` when a policy is set or a device is matched. */
   constructor(world: World) {
@@ -111,6 +112,11 @@ export class PolicyIndex {
     return false;
   }
 
+  /** Returns the resources that policies of devices deny by name. */
+  deniedByName(): Set<string> {
+    return new Set([...this.#denying].flatMap((id) => [...(this.get(id)?.resources ?? [])]));
+  }
+
   /** Compares policy ids by order of evaluation, over all types. Unknown ids come last. */
   readonly compare = (a: string, b: string): number => {
     const [x, y] = [this.get(a), this.get(b)];
@@ -138,12 +144,17 @@ export class PolicyIndex {
 
   #linkDestinations(policy: WorldPolicy, action: 'add' | 'delete'): void {
     if (policy.type === 'INTERNET') this.#internet[action](policy.id);
+    if (deniesByName(policy)) this.#denying[action](policy.id);
     if (isAccessPoint(policy)) for (const gateway of policy.gateways) this.#accessPoints[action](gateway, policy.id);
     if (!policy.allResources) for (const resource of policy.resources) this.#byResource[action](resource, policy.id);
     else if (policy.type !== 'SITETOSITE') this.#byType[action](policy.type, policy.id);
     else for (const type of ['PRIVATE', 'SAAS']) this.#byType[action](type, policy.id);
   }
 }
+
+/** Returns whether a policy denies certain resources to devices. A deny of all resources covers names as well. */
+export const deniesByName = ({ allow, allResources, type }: WorldPolicy): boolean =>
+  !allow && !allResources && type !== 'SITETOSITE';
 
 interface Indexed {
   readonly policy: WorldPolicy;

@@ -8,6 +8,8 @@ import { Multimap } from './maps.ts';
 export class ResourceIndex {
   readonly #resources = new Map<string, { resource: WorldResource; entries: readonly Entry[] }>();
   readonly #byGateway = new Multimap();
+  /** Resources with names, by gateway. */
+  readonly #naming = new Multimap();
   readonly #internet = new Map<string, readonly Entry[]>();
   #addresses: EntryIndex | null = null;
   #names: { readonly index: EntryIndex; readonly count: number } | null = null;
@@ -21,7 +23,10 @@ export class ResourceIndex {
   /** Adds, replaces or (null) removes a resource. */
   set(id: string, resource: WorldResource | null): void {
     const old = this.#resources.get(id);
-    for (const gateway of old?.resource.gateways ?? []) this.#byGateway.delete(gateway, id);
+    for (const gateway of old?.resource.gateways ?? []) {
+      this.#byGateway.delete(gateway, id);
+      this.#naming.delete(gateway, id);
+    }
     this.#resources.delete(id);
     this.#addresses = null;
     this.#names = null;
@@ -29,13 +34,33 @@ export class ResourceIndex {
     this.#internet.delete(id);
     if (resource?.type === 'INTERNET') this.#internet.set(id, entriesOf(resource));
     if (resource === null || !isAttachable(resource.type)) return;
-    this.#resources.set(id, { resource, entries: entriesOf(resource) });
-    for (const gateway of resource.gateways) this.#byGateway.add(gateway, id);
+    const entries = entriesOf(resource);
+    this.#resources.set(id, { resource, entries });
+    for (const gateway of resource.gateways) {
+      this.#byGateway.add(gateway, id);
+      if (entries.some(isNamed)) this.#naming.add(gateway, id);
+    }
   }
 
   /** Returns the ids of the resources attached to a gateway. */
   attached(gateway: string): ReadonlySet<string> {
     return this.#byGateway.get(gateway);
+  }
+
+  /** Gateways that carry names. */
+  get naming(): Iterable<string> {
+    return this.#naming.keys();
+  }
+
+  /** Returns whether a gateway carries names. */
+  hasNames(gateway: string): boolean {
+    return this.#naming.get(gateway).size > 0;
+  }
+
+  /** Returns the addresses of a resource, of an internet resource too, without virtual ones. */
+  realRanges(id: string): IpRange[] {
+    const entries = this.#internet.get(id) ?? this.entries(id);
+    return entries.filter((entry) => !isNamed(entry)).map(({ range }) => range);
   }
 
   /** Returns the entries of an attachable resource; none when it is unknown. */

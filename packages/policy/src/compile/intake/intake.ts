@@ -6,7 +6,7 @@ import { entriesOf } from '../indexes/entries.ts';
 import type { EntryGateways } from '../indexes/entry-gateways.ts';
 import { isEntry, relayPoint } from '../indexes/facts.ts';
 import { Multimap } from '../indexes/maps.ts';
-import type { PolicyIndex } from '../indexes/policy-index.ts';
+import { deniesByName, type PolicyIndex } from '../indexes/policy-index.ts';
 import type { ResourceIndex } from '../indexes/resource-index.ts';
 import type { SiteIndex } from '../indexes/sites.ts';
 import type { Pairs } from '../routing/pairs.ts';
@@ -212,6 +212,18 @@ export class Intake {
     for (const version of [old, value]) if (version != null) this.#markSteering(version, draft);
     for (const gateway of this.#policies.accessPointGateways) draft.gateways.rebuild.add(gateway);
     this.#markEntryGateways(draft);
+    for (const version of [old, value]) if (version != null) this.#markDenied(version, draft);
+  }
+
+  /** Marks gateways whose names come, go, or may lead to other addresses. */
+  #markDenied(resource: WorldResource, draft: AffectedDraft): void {
+    if (resource.addresses.some(({ name }) => name !== undefined))
+      for (const gateway of resource.gateways) draft.gateways.items.add(gateway);
+    if (this.#policies.denies(resource)) this.#markNaming(draft);
+  }
+
+  #markNaming(draft: AffectedDraft): void {
+    for (const gateway of this.#resources.naming) draft.gateways.items.add(gateway);
   }
 
   /** Marks the policies that lead to a resource, or to internet resources around it. */
@@ -245,6 +257,7 @@ export class Intake {
     if (sources(old) !== sources(value)) for (const policy of versions) this.#rematchSources(policy, draft);
     for (const gateway of this.#decidingAt(id)) draft.gateways.policies.add(gateway, id);
     if (destinations(old) !== destinations(value)) for (const policy of versions) this.#markPolicy(policy, draft);
+    if (versions.some(deniesByName)) this.#markNaming(draft);
   }
 
   #takeRelay(change: WorldChange & { kind: 'relay' }, draft: AffectedDraft): void {
