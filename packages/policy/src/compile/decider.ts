@@ -7,7 +7,7 @@ import type { World } from '../world.ts';
 import { OutcomeCache } from './audience/outcome-cache.ts';
 import { computed } from './indexes/maps.ts';
 import type { PolicyIndex } from './indexes/policy-index.ts';
-import type { ResourceIndex } from './indexes/resource-index.ts';
+import { isNamed, type ResourceIndex } from './indexes/resource-index.ts';
 
 /** What the decider must not remember any longer. */
 export interface Outdated {
@@ -61,8 +61,9 @@ export class Decider {
     const around = this.#resources.overlapping(here);
     const configured = around.length > 0;
     const targets = new Set<WorldResource>();
-    for (const { resource, ports } of [...around, ...this.#resources.internetOverlapping(here)])
-      if (admitsPort(ports, query)) targets.add(resource);
+    // A virtual address belongs to its names alone.
+    const internet = around.some(isNamed) ? [] : this.#resources.internetOverlapping(here);
+    for (const { resource, ports } of [...around, ...internet]) if (admitsPort(ports, query)) targets.add(resource);
     return { configured, targets: targets.size > 1 ? [...targets].sort(byId) : [...targets] };
   }
 

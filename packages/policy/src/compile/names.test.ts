@@ -93,6 +93,21 @@ test('names decide like addresses, and only names open a virtual address', () =>
   );
 });
 
+test('an internet resource around a virtual address does not decide about it', () => {
+  const everything = [{ id: 'all', prefix: '0.0.0.0/0', ports: [tcp(80)] }];
+  const more: WorldChange[] = [
+    { kind: 'resource', id: 'net', value: resource('net', everything, { type: 'INTERNET', gateways: [] }) },
+    {
+      ...{ kind: 'policy', id: 'out' },
+      value: policy('out', 1, { type: 'INTERNET', allDevices: true, resources: ['net'], rule: 'free' }),
+    },
+  ];
+  const query = { device: 'd1', destination: '100.96.0.1', protocol: 'tcp', port: 80, at: 0 } as const;
+  const { steps: _, ...verdict } = evaluate(World.empty(settings).with([...changes, ...more]), query);
+  assert.deepEqual(compiled(more).decide(query), verdict);
+  assert.equal(verdict.allowed, false);
+});
+
 test('a deny of a name closes it, and a deny of a wide prefix around its address does not', () => {
   const denied = compiled([
     { kind: 'policy', id: 'no', value: policy('no', 0, { allow: false, allDevices: true, resources: ['wiki'] }) },

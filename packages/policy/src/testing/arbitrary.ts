@@ -56,7 +56,18 @@ const destinations = [
   ...['0.0.0.0', '0.255.255.255', '1.0.0.0', '9.255.255.255', '10.0.0.0', '10.0.255.255', '10.1.0.0', '10.1.0.255'],
   ...['10.1.1.0', '10.1.1.1', '10.1.1.2', '10.1.1.254', '10.1.1.255', '10.1.2.0', '10.1.2.255', '10.1.3.0'],
   ...['10.255.255.255', '11.0.0.0', '95.255.255.255', '96.0.0.0', '100.63.255.255', '100.64.0.0', '100.64.3.1'],
-  ...['100.127.255.255', '100.128.0.0', '126.255.255.255', '127.0.0.1', '127.255.255.255', '128.0.0.0', '169.253.0.1'],
+  ...[
+    '100.96.0.5',
+    '100.96.0.6',
+    '100.96.0.7',
+    '100.127.255.255',
+    '100.128.0.0',
+    '126.255.255.255',
+    '127.0.0.1',
+    '127.255.255.255',
+    '128.0.0.0',
+    '169.253.0.1',
+  ],
   ...['169.254.0.0', '169.255.0.0', '223.255.255.255', '224.0.0.1', '240.0.0.1', '255.255.255.254', '255.255.255.255'],
   ...['::', '::1', '::2', '::ffff:10.1.1.1', 'fd00::1', 'fd10::', 'fd10::1', 'fd10::2', 'fd10:ffff::', 'fd50:1::7'],
   ...['fd50:2::', 'fdff::1', 'fe00::1', 'fe7f::1', 'fe80::1', 'febf::1', 'fec0::1', 'feff::1', 'ff02::1', '2001::1'],
@@ -183,17 +194,25 @@ const aRule = fc
   .record({ id: fc.constantFrom(...ruleIds.slice(1)), source: ruleSource, timeZone: fc.option(zoneName) })
   .map(({ id, source, timeZone }): WorldRule => rule(id, source, { timeZone }));
 
+/** Virtual addresses of two names. */
+const aName = fc.constantFrom(5, 6).map((n) => ({ prefix: `100.96.0.${n}/32`, name: `n${n}.corp` }));
+const anAddress = fc.oneof(
+  { weight: 5, arbitrary: fc.record({ prefix: fc.constantFrom(...prefixes), ports }) },
+  { weight: 1, arbitrary: fc.record({ name: aName, ports }).map(({ name, ...rest }) => ({ ...name, ...rest })) },
+);
+
 const aResource = fc
   .record({
     id: fc.constantFrom(...resourceIds),
     type: fc.constantFrom('PRIVATE' as const, 'PRIVATE' as const, 'SAAS' as const, 'INTERNET' as const),
-    addresses: fc.array(fc.record({ prefix: fc.constantFrom(...prefixes), ports }), { minLength: 1, maxLength: 3 }),
+    addresses: fc.array(anAddress, { minLength: 1, maxLength: 3 }),
     gateways: shuffled(gatewayIds),
     mode: fc.constantFrom('MANUAL' as const, 'AUTOMATIC' as const),
     name: fc.constantFrom('wiki', 'git'),
   })
   .map((given): WorldResource => {
-    const addresses = given.addresses.map((address, i) => ({ id: `${given.id}a${i}`, ...address }));
+    const fitting = given.addresses.filter((address) => given.type === 'PRIVATE' || !('name' in address));
+    const addresses = fitting.map((address, i) => ({ id: `${given.id}a${i}`, ...address }));
     return { ...given, addresses };
   });
 

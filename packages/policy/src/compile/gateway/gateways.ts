@@ -195,7 +195,9 @@ export class Gateways {
   /** Returns the addresses that a policy denies by name, when one of the gateways carries names. */
   #deniedRanges(gateways: ReadonlySet<string>): string[] {
     if (![...gateways].some((id) => this.#resources.hasNames(id))) return [];
-    const ranges = [...this.#policies.deniedByName()].flatMap((id) => this.#resources.realRanges(id));
+    const ranges = this.#policies
+      .denyingByName()
+      .flatMap(({ resources, type }) => [...resources].flatMap((id) => this.#resources.realRanges(id, type)));
     return [...new Set(ranges.sort(compareRanges).map(formatRange))];
   }
 

@@ -25,13 +25,13 @@ function namesOf(entries: Iterable<Entry>, useOf: (entry: Entry) => Use | null):
     const found = computed(names, name, () => ({ addresses: new Set(), uses: new Map() }));
     found.addresses.add(formatAddress({ family: entry.range.family, value: entry.range.first }));
     const use = useOf(entry);
-    if (use !== null) found.uses.set(use.probe, use);
+    if (use !== null) found.uses.set(`${use.probe} ${use.id}`, use);
   }
   return [...names].map(([id, { addresses, uses }]) => ({
     kind: 'name',
     key: `name/${id}`,
     id,
     addresses: [...addresses].sort(),
-    resources: [...uses.values()].sort((a, b) => (a.probe < b.probe ? -1 : 1)),
+    resources: [...uses].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, use]) => use),
   }));
 }

@@ -112,9 +112,9 @@ export class PolicyIndex {
     return false;
   }
 
-  /** Returns the resources that policies of devices deny by name. */
-  deniedByName(): Set<string> {
-    return new Set([...this.#denying].flatMap((id) => [...(this.get(id)?.resources ?? [])]));
+  /** Policies that deny certain resources to devices. */
+  denyingByName(): WorldPolicy[] {
+    return [...this.#denying].flatMap((id) => this.get(id) ?? []);
   }
 
   /** Compares policy ids by order of evaluation, over all types. Unknown ids come last. */

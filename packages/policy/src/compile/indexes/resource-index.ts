@@ -1,6 +1,6 @@
 import type { IpRange } from '@sallyport/ip';
 import { isAttachable } from '../../matching.ts';
-import type { WorldResource } from '../../types.ts';
+import type { WorldPolicy, WorldResource } from '../../types.ts';
 import { type Entry, EntryIndex, entriesOf } from './entries.ts';
 import { Multimap } from './maps.ts';
 
@@ -57,10 +57,10 @@ export class ResourceIndex {
     return this.#naming.get(gateway).size > 0;
   }
 
-  /** Returns the addresses of a resource, of an internet resource too, without virtual ones. */
-  realRanges(id: string): IpRange[] {
-    const entries = this.#internet.get(id) ?? this.entries(id);
-    return entries.filter((entry) => !isNamed(entry)).map(({ range }) => range);
+  /** Returns the addresses of a resource of a type, without virtual ones. */
+  realRanges(id: string, type: WorldPolicy['type']): IpRange[] {
+    const entries = type === 'INTERNET' ? (this.#internet.get(id) ?? []) : this.entries(id);
+    return entries.filter((entry) => entry.resource.type === type && !isNamed(entry)).map(({ range }) => range);
   }
 
   /** Returns the entries of an attachable resource; none when it is unknown. */
