@@ -1,6 +1,7 @@
 /** Undo steps of a test, run in reverse order. Every step runs, and the first failure is reported at the end. */
 export class Cleanup {
   readonly #steps: (() => void | Promise<void>)[] = [];
+  #running: Promise<void> | null = null;
 
   constructor() {
     if (closing) throw new Error('this program is being stopped');
@@ -19,7 +20,15 @@ export class Cleanup {
     if (closing) throw new Error('this program is being stopped');
   }
 
-  async run(): Promise<void> {
+  /** Runs the steps, the last one first. A call while another one runs waits for the same steps. */
+  run(): Promise<void> {
+    this.#running ??= this.#runAll().finally(() => {
+      this.#running = null;
+    });
+    return this.#running;
+  }
+
+  async #runAll(): Promise<void> {
     let failure: unknown;
     for (let step = this.#steps.pop(); step !== undefined; step = this.#steps.pop()) {
       try {
