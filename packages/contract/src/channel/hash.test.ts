@@ -12,7 +12,11 @@ const samples: { readonly [K in Kind]: Extract<StateItem, { kind: K }> } = {
   gateway: {
     ...{ kind: 'gateway', key: 'gateway', listenPort: 51820, addresses: ['100.64.0.1/32', 'fd00::1/128'] },
     ...{ overlay: { v4: '100.64.0.0/11', v6: 'fd00::/48' }, mtu: 1420, masquerade: true, intent: 'MAINTENANCE' },
-    ...{ drainUntil: 1000, relayPorts: { from: 7000, to: 7010 }, deniedRanges: ['10.0.0.9-10.0.0.9', '10.0.0.1-10.0.0.4'] },
+    ...{
+      drainUntil: 1000,
+      relayPorts: { from: 7000, to: 7010 },
+      deniedRanges: ['10.0.0.9-10.0.0.9', '10.0.0.1-10.0.0.4'],
+    },
   },
   client: {
     ...{ kind: 'client', key: 'client', addresses: ['fd00::7/128', '100.64.0.7/32'] },
