@@ -159,6 +159,8 @@ function limited(answer: IncomingMessage, name: string, most: number): NodeJS.Re
     },
   });
   answer.once('error', () => limit.destroy(new Failure(exitCodes.unreachable, `The download of ${name} broke off`)));
+  // A download that is given up must not hold the process until its connection is idle for long enough.
+  limit.once('close', () => answer.destroy());
   return answer.pipe(limit);
 }
 
