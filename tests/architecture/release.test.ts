@@ -49,3 +49,8 @@ test('the workflow of the hosting service runs .ci/run, which runs npm test', ()
   assert.match(readText('.ci/run'), /^exec npm test$/m);
   assert.match(readText('.github/workflows/ci.yml'), /^\s+- run: .*\.ci\/run$/m);
 });
+
+test('the Helm chart has the version of package.json, twice', () => {
+  const versions = readText('deploy/helm/sallyport/Chart.yaml').match(/^(?:version|appVersion): (.*)$/gm);
+  assert.deepEqual(versions, [`version: ${version}`, `appVersion: ${version}`]);
+});
