@@ -14,8 +14,8 @@ export interface NodeProgram {
 }
 
 /**
- * Copies the pinned Node.js of a processor to `program`. That of this machine is in `node_modules`; another one is
- * downloaded from the npm registry and compared with the hash in `package-lock.json`.
+ * Copies the pinned Node.js of a processor to `program`. For the processor of this machine, it lies in `node_modules`.
+ * For another processor, it is downloaded from the npm registry and compared with the hash in `package-lock.json`.
  */
 export async function placeNode(processor: Processor, program: string, cache: string): Promise<NodeProgram> {
   const name = names[processor];

@@ -24,7 +24,7 @@ Installs Sallyport as a gateway or as a device on this host:
 Options follow after: sudo sh -s --
   --dry-run          say what would happen, and change nothing
   --token-file FILE  file with the gateway's token, or with the device's enrolment key. Without it, the script takes
-                     SALLYPORT_TOKEN or SALLYPORT_ENROLMENT_KEY of the environment, else it asks
+                     SALLYPORT_TOKEN or SALLYPORT_ENROLMENT_KEY of the environment. Without both, it asks
   --new-token        ask for a token or key also when this host has enrolled before: after "sally gateways rekey"
   --ca-file FILE     also trust the controller's own certificate, or its authority, in this PEM file
   --no-start         install only
@@ -321,7 +321,7 @@ switch_version() {
   point "$home/current/bin/sally" "$link"
 }
 
-# A link takes the place of another one in one step.
+# Replaces a link in one step.
 point() {
   ln -s "$1" "$2.new-$$"
   mv -Tf "$2.new-$$" "$2" 2>/dev/null || { rm -f "$2.new-$$" && ln -sfn "$1" "$2"; }

@@ -77,7 +77,7 @@ test('addresses, rules and versions stay readable', () => {
   assert.equal(redact(plain), plain);
 });
 
-test('the file is for its owner alone, and never replaces another one', async (t) => {
+test('only its owner can read the file, and no other file is replaced', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'sallyport-bundle-'));
   t.after(() => rmSync(folder, { recursive: true }));
   const file = join(folder, 'bundle.txt');

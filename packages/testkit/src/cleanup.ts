@@ -20,7 +20,7 @@ export class Cleanup {
     if (closing) throw new Error('this program is being stopped');
   }
 
-  /** Runs the steps, the last one first. A call while another one runs waits for the same steps. */
+  /** Runs the steps from the last to the first. A second call meanwhile waits for the same steps. */
   run(): Promise<void> {
     this.#running ??= this.#runAll().finally(() => {
       this.#running = null;

@@ -56,7 +56,7 @@ async function known(store: Store, tenant: string): Promise<Record<string, strin
   );
 }
 
-test('a name keeps its address as long as any resource has it, and gets it back while it rests', async (t) => {
+test('a name keeps its address while a resource has it, and gets it back while the address rests', async (t) => {
   const { clock, store, tenant } = await open(t);
   await setNames(store, tenant, 'r1', ['a.example', 'b.example']);
   await setNames(store, tenant, 'r2', ['b.example']);

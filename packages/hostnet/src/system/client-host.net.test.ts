@@ -70,13 +70,9 @@ describe('client host', { skip, timeout: 60_000 }, () => {
   /** Creates the tunnel interface. Its other end stands for everything behind the tunnel. */
   async function makeTunnel(): Promise<void> {
     await device.ip(`link add sal0 type veth peer name far netns ${tunnel.name}`);
-    for (const [space, name] of [
-      [device, 'sal0'],
-      [tunnel, 'far'],
-    ] as const) {
-      await space.ip(`link set ${name} address 02:00:00:00:00:01 arp off addrgenmode none`);
-    }
-    await tunnel.ip('link set far up');
+    const end = 'address 02:00:00:00:00:01 arp off addrgenmode none';
+    await device.ip(`link set sal0 ${end}`);
+    await tunnel.ip(`link set far ${end} up`);
     for (const { v4, v6 } of [GATEWAY, RESOURCE])
       await tunnel.ip(`address add ${v4}/32 dev far\n address add ${v6}/128 dev far nodad`);
     await tunnel.ip('route add default dev far\n -6 route add default dev far');
