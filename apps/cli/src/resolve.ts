@@ -1,3 +1,4 @@
+import { domainToASCII } from 'node:url';
 import type { ResponseBody } from '@sallyport/contract';
 import { canonicalPrefix } from '@sallyport/ip';
 import type { Client } from './client.ts';
@@ -31,6 +32,9 @@ export interface Named {
 
 const sameLetters = (name: string, text: string): boolean => name.toLowerCase() === text.toLowerCase();
 
+/** Returns an address in the form in which the controller stores it. */
+const canonicalAddress = (text: string): string => canonicalPrefix(text) ?? (domainToASCII(text) || text);
+
 /** Every kind that commands take by name or id. */
 export const kinds = {
   gateway: {
@@ -57,7 +61,7 @@ export const kinds = {
     listCommand: 'sally addresses list',
     find: async (api) =>
       (await api.call('listAddresses')).body.map((a) => ({ id: a.id, name: a.address, about: protocolNames(a) })),
-    matches: (name, text) => name === text || (canonicalPrefix(text) ?? text) === (canonicalPrefix(name) ?? name),
+    matches: (name, text) => name === text || canonicalAddress(text) === canonicalAddress(name),
   },
   device: {
     word: 'device',

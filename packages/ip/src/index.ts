@@ -32,3 +32,4 @@ export {
   rangeToPrefixes,
   withoutRanges,
 } from './range.ts';
+export { isWildcard, wildcardBase, wildcardsOver } from './wildcards.ts';

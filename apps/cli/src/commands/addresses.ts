@@ -53,7 +53,7 @@ export function addAddresses(program: Command, session: Session): void {
 
 /** Columns of the table of addresses. */
 export const addressColumns: readonly Column<Address>[] = [
-  { heading: 'ADDRESS', cell: (a) => a.address },
+  { heading: 'ADDRESS', cell: (a) => (a.unicode === undefined ? a.address : `${a.unicode} (${a.address})`) },
   { heading: 'PROTOCOLS', cell: (a) => a.protocols.map(({ name }) => name).join(', ') },
   { heading: 'TYPE', cell: (a) => a.type },
   {

@@ -110,9 +110,9 @@ function Facts({
       <dd>{type === 'SAAS' ? 'SaaS' : 'Private'}</dd>
       <dt>Addresses</dt>
       <dd className="stack tight">
-        {addresses.map(({ address, protocols }) => (
+        {addresses.map(({ address, unicode, protocols }) => (
           <span key={address}>
-            <span className="num">{address}</span>{' '}
+            <span className="num">{unicode === undefined ? address : `${unicode} (${address})`}</span>{' '}
             <span className="muted">{protocols.map(({ name }) => name).join(', ')}</span>
           </span>
         ))}

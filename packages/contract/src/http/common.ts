@@ -66,8 +66,13 @@ export const prefixForms = [
   { pattern: `^${ipv6Whole}/(12[0-8]|1[01][0-9]|[1-9]?[0-9])$` },
 ];
 
-/** JSON Schema of an IP address, a prefix or a host name, for the OpenAPI document. */
-export const addressForms = [...prefixForms, { pattern: `^${namePattern}$` }];
+/** JSON Schema of an IP address, a prefix, a host name or a wildcard, for the OpenAPI document. */
+export const addressForms = [
+  ...prefixForms,
+  { pattern: `^([*]{1,2}[.])?${namePattern}$` },
+  // In another script than ASCII. The controller says what it means in ASCII.
+  { pattern: '^(?=.*[^\\u0000-\\u007F])[^\\s/:]{1,253}$' },
+];
 
 /** JSON Schema: TCP and UDP need a port, ICMP takes none. */
 export const portWhereNeeded = [

@@ -65,7 +65,7 @@ export type Protocol = z.infer<typeof Protocol>;
 
 // ---- addresses
 
-/** Text of an address field: IPv4, IPv6, CIDR or a host name. The controller checks the form and reports the exact fault. */
+/** Text of an address field: IPv4, IPv6, CIDR, a host name or a wildcard. The controller checks the form and reports the exact fault. */
 export const addressText = text(253, 1).meta({ anyOf: addressForms });
 
 /** Returns whether a text is an IP address or prefix rather than a host name. */
@@ -78,12 +78,19 @@ export const UpdateAddress = z
 
 /** An address of a resource as answers carry it. */
 export const Address = z
-  .object({ id, address: z.string(), isIp: z.boolean(), type: accessType, protocols: z.array(Protocol) })
+  .object({
+    id,
+    address: z.string(),
+    unicode: z.string().optional().describe('A host name in its own script, if that is another one than ASCII'),
+    isIp: z.boolean(),
+    type: accessType,
+    protocols: z.array(Protocol),
+  })
   .meta({ id: 'Address' });
 export type Address = z.infer<typeof Address>;
 
 /** Fields of an address that a request may repeat and that are ignored. */
-export const addressReadOnly = ['id', 'isIp', 'type'] as const;
+export const addressReadOnly = ['id', 'unicode', 'isIp', 'type'] as const;
 
 // ---- resources
 
@@ -96,6 +103,7 @@ export const ResourceAddressInput = z
     address: addressText,
     protocols: list(ref, 100).min(1),
     id: ignored.optional(),
+    unicode: ignored.optional(),
     isIp: ignored.optional(),
     type: ignored.optional(),
   })

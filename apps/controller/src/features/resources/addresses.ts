@@ -1,10 +1,10 @@
-import { canonicalPrefix, parsePrefix, rangeContains } from '@sallyport/ip';
+import { canonicalPrefix, isWildcard, parsePrefix, rangeContains } from '@sallyport/ip';
 import { reservedRanges } from '@sallyport/policy';
 import type { Tx } from '../../db/store.ts';
 import type { FieldErrors } from '../../field-errors.ts';
 import { protocolsById } from '../../objects/protocols/queries.ts';
+import { canonicalName, nameRefusal } from '../../objects/resources/names.ts';
 import { overlayColumn } from '../../overlay/range.ts';
-import { canonicalName, nameRefusal } from './names.ts';
 
 /** An address as a request gives it. */
 export interface GivenAddress {
@@ -54,7 +54,9 @@ function checkText(
 ): void {
   const prefix = parsePrefix(address);
   if (prefix === null) {
-    const refusal = nameRefusal(address);
+    const refusal = isWildcard(address)
+      ? 'is a wildcard: give each name of its own, or the addresses'
+      : nameRefusal(address);
     if (refusal !== null) errors.add(pointer, refusal);
     return;
   }

@@ -9,6 +9,7 @@ import {
   type ResourceSummary,
 } from '@sallyport/contract';
 import { labelsField } from '../../db/json.ts';
+import { readableName } from './names.ts';
 import type { AddressParts, ResourceParts, ResourceRow } from './store.ts';
 
 type Protocols = ReadonlyMap<string, Protocol>;
@@ -60,13 +61,17 @@ export function statusOf({ row, addresses, gateways }: ResourceParts, known: Gat
 }
 
 /** Returns an address in the form of answers. */
-export const addressView = (address: AddressParts, type: AccessType, protocols: Protocols): Address => ({
-  id: address.id,
-  address: address.address,
-  isIp: isIpText(address.address),
-  type,
-  protocols: address.protocols.flatMap((id) => protocols.get(id) ?? []),
-});
+export function addressView(address: AddressParts, type: AccessType, protocols: Protocols): Address {
+  const unicode = readableName(address.address);
+  return {
+    id: address.id,
+    address: address.address,
+    ...(unicode === null ? {} : { unicode }),
+    isIp: isIpText(address.address),
+    type,
+    protocols: address.protocols.flatMap((id) => protocols.get(id) ?? []),
+  };
+}
 
 /** Returns a resource in the form that policies show. */
 export const nestedResourceView = (row: ResourceRow): NestedResource => ({
