@@ -115,6 +115,9 @@ export type HostFacts = Required<Pick<FirewallState, 'transit' | 'near'>>;
  */
 export type Names = ReadonlyMap<string, string>;
 
+/** Changed translations of host names: the new real address by virtual address; null: it has none any more. */
+export type NamesChange = ReadonlyMap<string, string | null>;
+
 /** The content of the gateway's nftables table. It is allow-only: a packet that no cell admits is dropped. */
 export interface FirewallState {
   readonly masquerade: boolean;

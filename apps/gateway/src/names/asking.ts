@@ -1,86 +1,100 @@
-import { bundleAt, type DeviceItem, type StateItem } from '@sallyport/contract/channel';
-import { type Family, type IpRange, parseAddress, parseRange } from '@sallyport/ip';
+import type { Work } from '@sallyport/agent-core';
+import { bundleAt, type ClassItem, type DeviceItem, type StateItem } from '@sallyport/contract/channel';
+import { type IpRange, parseAddress, parseRange } from '@sallyport/ip';
 
 type Items = ReadonlyMap<string, StateItem>;
 
 /**
- * Says which device asks, and which names it may ask for: those that its profile opens at the moment. The indexes are
- * made by the first query after a change.
+ * Says which device asks, and which names it may ask for: those that its profile opens at the moment. The cost of a
+ * change depends on what changed, and that of a query on the device's own grants.
  */
 export class Asking {
-  readonly #items: () => Items;
-  #devices: ReadonlyMap<string, DeviceItem> | null = null;
-  #classes: ReadonlyMap<Family, readonly ClassRange[]> | null = null;
+  #items: Items = new Map();
+  readonly #devices = new Map<string, DeviceItem>();
+  /** The class that an address had when a query last needed it, and addresses without a class. */
+  readonly #classes = new Map<string, string>();
+  readonly #classless = new Set<string>();
 
-  constructor(items: () => Items) {
-    this.#items = items;
-  }
-
-  /** To be called after the items changed. */
-  forget(): void {
-    this.#devices = null;
-    this.#classes = null;
+  /** Takes new items. */
+  expect(work: Work): void {
+    this.#items = work.kind === 'close' ? new Map() : work.items;
+    if (work.kind !== 'change') {
+      this.#devices.clear();
+      this.#classes.clear();
+      this.#classless.clear();
+      for (const item of this.#items.values()) this.#add(item);
+      return;
+    }
+    for (const { before } of work.changes) this.#remove(before);
+    for (const { after } of work.changes) this.#add(after);
   }
 
   /** Returns whether a device has an address. */
   knows(source: string): boolean {
-    return this.#deviceAt(source) !== undefined;
+    return this.#devices.has(source);
   }
 
   /** Returns whether the device at an address may reach any port of a name. */
   mayAsk(source: string, name: string, now: number): boolean {
-    const device = this.#deviceAt(source);
-    const item = this.#items().get(`name/${name}`);
-    const profile = device?.profile == null ? undefined : this.#items().get(`profile/${device.profile}`);
+    const device = this.#devices.get(source);
+    const item = this.#items.get(`name/${name}`);
+    const profile = device?.profile == null ? undefined : this.#items.get(`profile/${device.profile}`);
     if (device === undefined || item?.kind !== 'name' || profile?.kind !== 'profile') return false;
     if (device.expiresAt !== null && device.expiresAt <= now) return false;
     const classes = new Set(item.addresses.map((address) => this.#classOf(address)));
     return profile.cells.some((cell) => classes.has(cell.class) && bundleAt(cell, now) !== null);
   }
 
-  #classOf(text: string): string | null {
-    const address = parseAddress(text);
-    if (address === null) return null;
-    this.#classes ??= classRanges(this.#items());
-    const ranges = this.#classes.get(address.family) ?? [];
-    let low = 0;
-    let high = ranges.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if ((ranges[middle] as ClassRange).last < address.value) low = middle + 1;
-      else high = middle;
-    }
-    const found = ranges[low];
-    return found !== undefined && found.first <= address.value ? found.id : null;
+  #add(item: StateItem | null): void {
+    if (item?.kind === 'class') this.#classless.clear();
+    if (item?.kind === 'device') for (const address of item.addresses) this.#devices.set(address, item);
   }
 
-  #deviceAt(source: string): DeviceItem | undefined {
-    this.#devices ??= new Map(
-      this.#items()
-        .values()
-        .flatMap((item) => (item.kind === 'device' ? item.addresses.map((address) => [address, item] as const) : [])),
-    );
-    return this.#devices.get(source);
+  #remove(item: StateItem | null): void {
+    if (item?.kind === 'device') for (const address of item.addresses) this.#devices.delete(address);
+  }
+
+  /** Classes never overlap, so the class that contains an address is the one, and most addresses keep theirs. */
+  #classOf(address: string): string | null {
+    const last = this.#items.get(`class/${this.#classes.get(address)}`);
+    if (last?.kind === 'class' && contains(last, address)) return last.id;
+    if (this.#classless.has(address)) return null;
+    for (const item of this.#items.values())
+      if (item.kind === 'class' && contains(item, address)) {
+        this.#classes.set(address, item.id);
+        return item.id;
+      }
+    this.#classes.delete(address);
+    this.#classless.add(address);
+    return null;
   }
 }
 
-interface ClassRange extends IpRange {
-  readonly id: string;
+/** Ranges of a class in ascending order, those of IPv4 first. They never overlap. Items never change. */
+const sorted = new WeakMap<ClassItem, readonly IpRange[]>();
+
+function rangesOf(item: ClassItem): readonly IpRange[] {
+  const known = sorted.get(item);
+  if (known !== undefined) return known;
+  const ranges = item.ranges.flatMap((text) => parseRange(text) ?? []);
+  ranges.sort((a, b) => a.family - b.family || (a.first < b.first ? -1 : a.first > b.first ? 1 : 0));
+  sorted.set(item, ranges);
+  return ranges;
 }
 
-/** Ranges of all classes in ascending order. They never overlap. */
-function classRanges(items: Items): ReadonlyMap<Family, readonly ClassRange[]> {
-  const all = items
-    .values()
-    .flatMap((item) =>
-      item.kind === 'class'
-        ? item.ranges.flatMap((text) => {
-            const range = parseRange(text);
-            return range === null ? [] : [{ ...range, id: item.id }];
-          })
-        : [],
-    )
-    .toArray();
-  all.sort((a, b) => (a.first < b.first ? -1 : a.first > b.first ? 1 : 0));
-  return Map.groupBy(all, ({ family }) => family);
+function contains(item: ClassItem, text: string): boolean {
+  const address = parseAddress(text);
+  if (address === null) return false;
+  const ranges = rangesOf(item);
+  const isBefore = ({ family, last }: IpRange) =>
+    family < address.family || (family === address.family && last < address.value);
+  let low = 0;
+  let high = ranges.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (isBefore(ranges[middle] as IpRange)) low = middle + 1;
+    else high = middle;
+  }
+  const found = ranges[low];
+  return found !== undefined && found.family === address.family && found.first <= address.value;
 }

@@ -4,7 +4,18 @@ import type { Known, NameState } from './resolver.ts';
 
 /** Serialises answers for the disk, so that a new process translates as the old one did. */
 export function formatAnswers(states: ReadonlyMap<string, NameState>): string {
-  return JSON.stringify(Object.fromEntries([...states].map(([name, { A, AAAA }]) => [name, { A, AAAA }])));
+  return `{${[...states].map(([name, state]) => `${JSON.stringify(name)}:${textOf(state)}`).join(',')}}`;
+}
+
+/** Most answers are the same as at the last time, and states never change. */
+const texts = new WeakMap<NameState, string>();
+
+function textOf(state: NameState): string {
+  const known = texts.get(state);
+  if (known !== undefined) return known;
+  const text = JSON.stringify({ A: state.A, AAAA: state.AAAA });
+  texts.set(state, text);
+  return text;
 }
 
 /** Parses answers; none when the file is missing or damaged, because resolvers give them again. */

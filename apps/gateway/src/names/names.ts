@@ -2,7 +2,7 @@ import { networkInterfaces } from 'node:os';
 import { gatewayOf, type ItemChange, isOpen, type Work } from '@sallyport/agent-core';
 import { DnsServer, failureOf, LatestWriter, type Log, type StateDirectory } from '@sallyport/agent-runtime';
 import type { GatewayItem, NameItem, ProbeResult, StateItem } from '@sallyport/contract/channel';
-import type { Names as Translation } from '@sallyport/hostnet';
+import type { Names, NamesChange } from '@sallyport/hostnet';
 import { answerQuery } from './answer.ts';
 import { Asking } from './asking.ts';
 import { forbiddenAddresses } from './forbidden.ts';
@@ -44,7 +44,7 @@ export class GatewayNames {
   #resolver: Resolver | null = null;
   #remembered: ReadonlyMap<string, NameState> | null = null;
   #items: Items = new Map();
-  readonly #asking = new Asking(() => this.#items);
+  readonly #asking = new Asking();
   #warned = '';
   #deniedRanges = '';
   #forbidden: { gateway: GatewayItem; until: number; test: (address: string) => boolean } | null = null;
@@ -65,9 +65,18 @@ export class GatewayNames {
     );
   }
 
-  /** Real addresses by virtual address; null: there are no names. */
-  get translation(): Translation | null {
+  /** Real addresses by virtual address, a live view; null: there are no names. */
+  get translation(): Names | null {
     return this.#resolver?.translation ?? null;
+  }
+
+  /** For the table: see `NameSource`. */
+  takeAll(): Names | null {
+    return this.#resolver?.changes.takeAll() ?? null;
+  }
+
+  takeChanges(): NamesChange | null | undefined {
+    return this.#resolver?.changes.takeChanges();
   }
 
   /** How the names resolve, as results of probes. */
@@ -81,9 +90,11 @@ export class GatewayNames {
    */
   async expect(work: Work): Promise<void> {
     this.#items = work.kind === 'close' ? new Map() : work.items;
-    this.#asking.forget();
+    this.#asking.expect(work);
     if (work.kind === 'change' && !work.changes.some(concernsNames)) return;
-    const names = isOpen(gatewayOf(this.#items)) ? namesOf(this.#items) : [];
+    if (work.kind === 'change' && this.#resolver !== null && !work.changes.some(concernsGateway))
+      return this.#change(this.#resolver, work.changes);
+    const names = isOpen(gatewayOf(this.#items)) ? ofNames([...this.#items.values()]) : [];
     if (names.length === 0 && this.#resolver === null) return;
     this.#remembered ??= await readAnswers(this.#options.directory);
     this.#resolver ??= this.#open(this.#remembered);
@@ -91,6 +102,16 @@ export class GatewayNames {
     const forbidden = gatewayOf(this.#items)?.deniedRanges?.join() ?? '';
     if (forbidden !== this.#deniedRanges) this.#resolver.recheck();
     this.#deniedRanges = forbidden;
+  }
+
+  #change(resolver: Resolver, changes: readonly ItemChange[]): void {
+    if (!isOpen(gatewayOf(this.#items))) return;
+    const [gone, come] = [changes.map(({ before }) => before), changes.map(({ after }) => after)].map(ofNames);
+    const stays = new Set(come?.map(({ id }) => id));
+    resolver.change(
+      come ?? [],
+      (gone ?? []).map(({ id }) => id).filter((id) => !stays.has(id)),
+    );
   }
 
   /** Listens for queries where the applied items say so. A failure is logged and tried again with the next call. */
@@ -139,11 +160,11 @@ export class GatewayNames {
     while (this.#changed.size > 0) {
       this.#coming = new Set(this.#changed);
       this.#changed.clear();
-      this.#writer.request();
-      const states = this.#resolver?.states();
       await this.#options.changed(
-        [...this.#coming].flatMap((name) => this.#resultsOf(name, states?.get(name) ?? unknownState)),
+        [...this.#coming].flatMap((name) => this.#resultsOf(name, this.#resolver?.state(name) ?? unknownState)),
       );
+      // Devices wait for the translation, and only the next process for this.
+      this.#writer.request();
     }
     this.#coming = new Set();
     this.#renewing = null;
@@ -187,14 +208,17 @@ export class GatewayNames {
   }
 }
 
-/** A changed intent opens or closes all names. */
-function concernsNames({ before, after }: ItemChange): boolean {
-  const kind = (before ?? after)?.kind;
-  return kind === 'name' || kind === 'gateway';
+function concernsNames(change: ItemChange): boolean {
+  return (change.before ?? change.after)?.kind === 'name' || concernsGateway(change);
 }
 
-function namesOf(items: Items): NameItem[] {
-  return [...items.values()].filter((item) => item.kind === 'name');
+/** A changed intent opens or closes all names. */
+function concernsGateway({ before, after }: ItemChange): boolean {
+  return (before ?? after)?.kind === 'gateway';
+}
+
+function ofNames(items: readonly (StateItem | null)[]): NameItem[] {
+  return items.filter((item) => item?.kind === 'name');
 }
 
 const withoutLength = (text: string): string => text.replace(/\/.*$/, '');

@@ -162,7 +162,8 @@ const items = new Map<string, StateItem>(
 );
 
 test('a device asks for the names that its profile opens at the moment', () => {
-  const asking = new Asking(() => items);
+  const asking = new Asking();
+  asking.expect({ kind: 'load', items, leaseUntil: 0, retimed: false });
   const may = (n: number, asked: string, now = 0) => asking.mayAsk(`100.64.1.${n}`, asked, now);
   assert.deepEqual([may(1, 'wiki'), may(1, 'vault'), may(1, 'other'), may(1, 'window')], [true, false, false, true]);
   assert.deepEqual(

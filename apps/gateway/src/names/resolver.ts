@@ -1,5 +1,7 @@
 import type { NameItem } from '@sallyport/contract/channel';
 import type { Names } from '@sallyport/hostnet';
+import { DueQueue } from './due.ts';
+import { Translation } from './translation.ts';
 import type { AddressType, UpstreamAnswer } from './upstream.ts';
 
 /** What is known about the real addresses of a name in one family. */
@@ -52,7 +54,9 @@ const pauseMs = 5;
 export class Resolver {
   readonly #options: ResolverOptions;
   readonly #entries = new Map<string, Entry>();
-  #translation: Names | null = null;
+  readonly #due = new DueQueue<Entry>((entry) => this.#entries.get(entry.item.id) === entry && entry.running === null);
+  /** What the states say, and what changed in it. */
+  readonly changes = new Translation();
   #timer: NodeJS.Timeout | null = null;
   #running = 0;
   #stopped = false;
@@ -67,18 +71,35 @@ export class Resolver {
 
   /** Sets the names to resolve. */
   expect(items: readonly NameItem[]): void {
-    const wanted = new Map(items.map((item) => [item.id, item]));
-    for (const id of this.#entries.keys()) if (!wanted.has(id)) this.#entries.delete(id);
-    for (const [id, item] of wanted) {
-      const known = this.#entries.get(id);
+    const wanted = new Set(items.map(({ id }) => id));
+    const changed = items.filter((item) => this.#entries.get(item.id)?.item !== item);
+    this.change(
+      changed,
+      [...this.#entries.keys()].filter((id) => !wanted.has(id)),
+    );
+  }
+
+  /** Adds or replaces names, and removes others. The cost depends on these alone. */
+  change(items: readonly NameItem[], removed: readonly string[]): void {
+    // An address may move from one name to another.
+    for (const id of [...removed, ...items.map((item) => item.id)]) this.#release(this.#entries.get(id));
+    for (const id of removed) this.#entries.delete(id);
+    for (const item of items) {
+      const known = this.#entries.get(item.id);
       if (known !== undefined) known.item = item;
-      else {
-        const state = this.#allowed(id, this.#remembered.get(id) ?? unknown);
-        this.#entries.set(id, { item, state, nextAt: 0, failures: 0, running: null });
-      }
+      const entry = known ?? this.#open(item);
+      this.#translate(entry);
     }
-    this.#translation = null;
+    this.changes.present = this.#entries.size > 0;
     this.#schedule();
+  }
+
+  #open(item: NameItem): Entry {
+    const state = this.#allowed(item.id, this.#remembered.get(item.id) ?? unknown);
+    const entry: Entry = { item, state, nextAt: 0, failures: 0, running: null };
+    this.#entries.set(item.id, entry);
+    this.#due.set(entry, 0, this.#entries.size);
+    return entry;
   }
 
   /** Leaves addresses that are forbidden by now at once. Names that had no other one are asked for again. */
@@ -87,10 +108,10 @@ export class Resolver {
       const state = this.#allowed(name, entry.state);
       if (state !== entry.state) {
         entry.state = state;
-        this.#translation = null;
+        this.#translate(entry);
         this.#options.changed(name);
       }
-      if (state.fault !== null) entry.nextAt = 0;
+      if (state.fault !== null) this.#due.set(entry, 0, this.#entries.size);
     }
     this.#schedule();
   }
@@ -105,11 +126,14 @@ export class Resolver {
     return { A: left(state.A), AAAA: left(state.AAAA), fault };
   }
 
-  /** Real addresses by virtual address; null: there are no names. The object is the same until something changes. */
+  /** Real addresses by virtual address, a live view; null: there are no names. */
   get translation(): Names | null {
-    if (this.#entries.size === 0) return null;
-    this.#translation ??= this.#translate();
-    return this.#translation;
+    return this.changes.names;
+  }
+
+  /** Returns what is known about a name; undefined for another name. */
+  state(name: string): NameState | undefined {
+    return this.#entries.get(name)?.state;
   }
 
   /** Returns the known names with their states. */
@@ -128,7 +152,7 @@ export class Resolver {
 
   /** Asks for all names now. */
   async refreshAll(): Promise<void> {
-    for (const entry of this.#entries.values()) entry.nextAt = 0;
+    for (const entry of this.#entries.values()) this.#due.set(entry, 0, this.#entries.size);
     await Promise.all([...this.#entries.values()].slice(0, mostAtOnce).map((entry) => this.#refresh(entry)));
     this.#schedule();
   }
@@ -138,30 +162,31 @@ export class Resolver {
     if (this.#timer !== null) clearTimeout(this.#timer);
   }
 
-  #translate(): Names {
-    const names = new Map<string, string>();
-    for (const { item, state } of this.#entries.values())
-      for (const virtual of item.addresses) {
-        const [real] = state[virtual.includes(':') ? 'AAAA' : 'A']?.addresses ?? [];
-        if (real !== undefined) names.set(virtual, real);
-      }
-    return names;
+  #translate({ item, state }: Entry): void {
+    for (const virtual of item.addresses) {
+      const [real] = state[virtual.includes(':') ? 'AAAA' : 'A']?.addresses ?? [];
+      this.changes.set(virtual, real ?? null);
+    }
+  }
+
+  #release(entry: Entry | undefined): void {
+    for (const virtual of entry?.item.addresses ?? []) this.changes.set(virtual, null);
   }
 
   #schedule(): void {
     if (this.#stopped) return;
     const now = this.#options.now();
-    let next = Number.POSITIVE_INFINITY;
-    for (const entry of this.#entries.values()) {
-      if (entry.running !== null) continue;
-      if (entry.nextAt > now) next = Math.min(next, entry.nextAt);
-      else if (this.#running < mostAtOnce) void this.#refresh(entry);
+    while (this.#running < mostAtOnce) {
+      const entry = this.#due.take(now);
+      if (entry === null) break;
+      void this.#refresh(entry);
     }
+    const next = this.#running < mostAtOnce ? this.#due.nextAt : Number.POSITIVE_INFINITY;
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = Number.isFinite(next) ? setTimeout(() => this.#schedule(), Math.max(next - now, 1)).unref() : null;
   }
 
-  /** Looks at all names once, however many answers came. */
+  /** Looks for due names once, however many answers came. */
   #scheduleSoon(): void {
     if (this.#stopped || this.#soon) return;
     this.#soon = true;
@@ -195,9 +220,10 @@ export class Resolver {
     const AAAA = this.#known(aaaa, before.AAAA, now);
     const usable = [A, AAAA].some((known) => (known?.addresses.length ?? 0) > 0);
     entry.state = { A, AAAA, fault: usable ? null : faultOf(name, a, aaaa) };
-    entry.nextAt = now + this.#waitOf(entry, [a, aaaa]);
-    if (this.#entries.get(name) !== entry || same(before, entry.state)) return;
-    this.#translation = null;
+    if (this.#entries.get(name) !== entry) return;
+    this.#due.set(entry, now + this.#waitOf(entry, [a, aaaa]), this.#entries.size);
+    if (same(before, entry.state)) return;
+    this.#translate(entry);
     this.#options.changed(name);
   }
 

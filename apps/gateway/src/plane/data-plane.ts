@@ -24,7 +24,7 @@ import {
   undonePhrases,
 } from '@sallyport/agent-runtime';
 import type { StateItem } from '@sallyport/contract/channel';
-import { type ForeignChange, type FoundFirewall, type Names, probeSources } from '@sallyport/hostnet';
+import { type ForeignChange, type FoundFirewall, probeSources } from '@sallyport/hostnet';
 import {
   type DeviceChange,
   type DeviceStatus,
@@ -40,7 +40,7 @@ import {
 import type { PathVerdict } from '../probing/path-check.ts';
 import type { PathProbe } from '../probing/path-probe.ts';
 import type { ProbeRules, ProbeWay } from '../probing/tunnel-probe.ts';
-import { FirewallSide } from './firewall-side.ts';
+import { FirewallSide, type NameSource } from './firewall-side.ts';
 import { HostSide } from './host-side.ts';
 
 /** Dependencies of a DataPlane. */
@@ -57,8 +57,8 @@ export interface PlaneOptions extends TunnelDeviceOptions {
   readonly onHostChange: () => void;
   /** Returns the verdict on the path from the tunnel to the resources. */
   readonly path: () => PathVerdict;
-  /** Returns the present translation of host names, the same object until it changes; null: there are no names. */
-  readonly names?: () => Names | null;
+  /** Absent: no names are translated. */
+  readonly names?: NameSource;
 }
 
 /** Traffic and peers of the data plane. */

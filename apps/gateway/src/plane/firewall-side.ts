@@ -12,6 +12,7 @@ import {
   type HostFacts,
   type HostState,
   type Names,
+  type NamesChange,
   type ProbeTarget,
   type TracedDrop,
   type Watch,
@@ -20,6 +21,14 @@ import type { PathProbe } from '../probing/path-probe.ts';
 
 type Items = ReadonlyMap<string, StateItem>;
 type Overlay = HostState['overlay'];
+
+/** Where the translation of host names comes from. */
+export interface NameSource {
+  /** Returns the whole translation, a view that may change later; null: there are no names. */
+  takeAll(): Names | null;
+  /** Returns what changed since either method was called; undefined: nothing, null: there are no names any more. */
+  takeChanges(): NamesChange | null | undefined;
+}
 
 /** The nftables table of the tunnel, and the items from which it was built. */
 export class FirewallSide {
@@ -30,21 +39,19 @@ export class FirewallSide {
   #overlay: Overlay | null = null;
   #watch: Watch | null = null;
   #facts: HostFacts | null = null;
-  #names: () => Names | null;
-  /** Names of the last change or load. */
-  #namesGiven: Names | null = null;
+  readonly #names: NameSource | undefined;
   /** Items from which the table was built; null when the table may be wrong. */
-  #items: Map<string, StateItem> | null = null;
+  #items: Items | null = null;
 
   /**
-   * `watchFailed` is called when nftables could not be watched, so changes may have been missed. `names`: the present
-   * translation of host names, the same object until it changes.
+   * `watchFailed` is called when nftables could not be watched, so changes may have been missed. Items that
+   * were given must not change later.
    */
   constructor(
     name: string,
     onForeignChange: (change: ForeignChange) => void,
     watchFailed: (error: unknown) => void,
-    names: () => Names | null = () => null,
+    names?: NameSource,
   ) {
     this.#interface = name;
     this.#names = names;
@@ -72,8 +79,7 @@ export class FirewallSide {
 
   /** Applies the present translation of names at once if the table can be changed. */
   async renewNames(now: number): Promise<void> {
-    const items = this.#items;
-    if (items !== null && this.#names() !== this.#namesGiven) await this.change({}, items, now);
+    if (this.#items !== null) await this.change({}, this.#items, now);
   }
 
   /**
@@ -111,11 +117,11 @@ export class FirewallSide {
   async change(delta: FirewallDelta, items: Items, now: number): Promise<readonly string[]> {
     if (this.#firewall === null) throw new AgentError('internal', 'the firewall was never loaded');
     this.#items = null;
-    const names = this.#names();
-    const settings = names === this.#namesGiven ? delta.settings : { ...delta.settings, names };
+    // If this fails, the next load takes all names.
+    const names = this.#names?.takeChanges();
+    const settings = names === undefined ? delta.settings : { ...delta.settings, names };
     const result = await this.#firewall.change({ ...delta, ...(settings && { settings }) }, now);
-    this.#namesGiven = names;
-    this.#items = new Map(items);
+    this.#items = items;
     return result === 'reloaded' ? ['the table was not as it was left'] : [];
   }
 
@@ -192,13 +198,12 @@ export class FirewallSide {
     this.#items = null;
     const firewall = this.#open(overlay);
     await firewall.load(this.#stateOf(items, leaseUntil), now);
-    this.#items = new Map(items);
+    this.#items = items;
     this.#watch ??= await firewall.watch(this.#onForeignChange, this.#watchFailed);
   }
 
   #stateOf(items: Items, leaseUntil: number): FirewallState {
-    const names = items.size === 0 ? null : this.#names();
-    this.#namesGiven = names;
+    const names = items.size === 0 ? null : (this.#names?.takeAll() ?? null);
     return { ...firewallStateOf(items, leaseUntil), ...this.#facts, ...(names && { names }) };
   }
 

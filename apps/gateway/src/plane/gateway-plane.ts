@@ -87,7 +87,7 @@ export class GatewayPlane implements AgentPlane {
     });
     this.#plane = new DataPlane({
       ...options,
-      names: () => this.#names.translation,
+      names: this.#names,
       peerConfig: (item) => this.#paths.peerConfig(item),
       onForeignChange: (change) => this.#foreignChange(change),
       onHostDrift: ([first]) => this.#tell({ kind: 'drift', reason: first ?? 'the host changed', cured: true }),

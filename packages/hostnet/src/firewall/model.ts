@@ -5,7 +5,7 @@ import type {
   Egress,
   FirewallDevice,
   FirewallState,
-  Names,
+  NamesChange,
   PeerGateway,
   Profile,
   Site,
@@ -146,9 +146,14 @@ export class FirewallModel {
     this.#tables.settle();
   }
 
-  #setNames(names: Names | null): void {
-    this.#tables.setNames(names ?? new Map());
-    if (names === null) delete this.#state.names;
+  #setNames(changes: NamesChange | null): void {
+    const names = this.#state.names ?? new Map<string, string>();
+    for (const [virtual, real] of changes ?? [...names.keys()].map((virtual) => [virtual, null] as const)) {
+      this.#tables.setName(virtual, real);
+      if (real === null) names.delete(virtual);
+      else names.set(virtual, real);
+    }
+    if (changes === null) delete this.#state.names;
     else this.#state.names = names;
   }
 
@@ -195,7 +200,7 @@ export class FirewallModel {
 }
 
 interface HeldState extends FirewallState {
-  names?: Names;
+  names?: Map<string, string>;
   readonly devices: Map<string, FirewallDevice>;
   readonly sites: Map<string, Site>;
   readonly gateways: Map<string, PeerGateway>;

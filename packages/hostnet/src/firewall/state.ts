@@ -16,7 +16,7 @@ import type {
   Egress,
   FirewallDevice,
   FirewallState,
-  Names,
+  NamesChange,
   PeerGateway,
   Profile,
   Site,
@@ -27,8 +27,8 @@ import { checkTransit } from './transit.ts';
 /** A change of the state: items to replace as a whole and to remove, by kind, and changed settings. */
 export interface FirewallDelta {
   readonly settings?: Partial<Pick<FirewallState, 'masquerade' | 'draining' | 'leaseUntil' | 'transit' | 'near'>> & {
-    /** All names; null: this gateway translates none any more. */
-    readonly names?: Names | null;
+    /** What changed about names; null: this gateway translates none any more. */
+    readonly names?: NamesChange | null;
   };
   readonly upsert?: Partial<FirewallItems>;
   readonly remove?: { readonly [K in keyof FirewallItems]?: readonly string[] };

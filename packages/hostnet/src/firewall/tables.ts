@@ -5,7 +5,6 @@ import type {
   Cell,
   Egress,
   FirewallDevice,
-  Names,
   PeerGateway,
   Profile,
   Site,
@@ -55,7 +54,6 @@ export class Tables {
   readonly ports: { readonly tcp: PortSpace; readonly udp: PortSpace };
   readonly #overlay: FirewallOptions['overlay'];
   #near: readonly string[] = [];
-  #names: Names = new Map();
   readonly #counterUses = new Map<string, number>();
   readonly #egress = new Map<string, Egress>();
   #egressGroups: { readonly sources: readonly string[]; readonly destinations: readonly string[] } | null = null;
@@ -206,19 +204,12 @@ export class Tables {
     this.#near = near;
   }
 
-  /** Sets the translation of virtual addresses to real ones. */
-  setNames(names: Names): void {
-    for (const [virtual, real] of this.#names) if (names.get(virtual) !== real) this.#namesOf(virtual).delete(virtual);
-    for (const [virtual, real] of names)
-      if (this.#names.get(virtual) !== real) {
-        checkName(virtual, real);
-        this.#namesOf(virtual).add(virtual, real);
-      }
-    this.#names = names;
-  }
-
-  #namesOf(virtual: string): Elements {
-    return this.maps[`names${addressKey(virtual).family}`];
+  /** Sets the real address of a virtual one; null: it has none. */
+  setName(virtual: string, real: string | null): void {
+    const elements = this.maps[`names${addressKey(virtual).family}`];
+    if (real !== null) checkName(virtual, real);
+    elements.delete(virtual);
+    if (real !== null) elements.add(virtual, real);
   }
 
   insertClass(item: AddressClass): void {
