@@ -117,13 +117,17 @@ async function* resultsInOrderOfEnd(
   }
 }
 
-/** Names of what failed, each with its error. */
+/** Longest text of an error in the line about a failure. */
+const MESSAGE_LENGTH = 1000;
+
+/** Names of what failed, each with its error on one line. */
 function failuresOf(events: readonly RunEvent[]): string[] {
   return events
     .filter(({ type }) => type === 'test:fail')
     .map(({ data }) => {
       const { error } = (data.details ?? {}) as { error?: { cause?: unknown; message?: string } };
-      return `${data.name}: ${String((error?.cause as Error | undefined)?.message ?? error?.message ?? error).split('\n')[0]}`;
+      const message = String((error?.cause as Error | undefined)?.message ?? error?.message ?? error);
+      return `${data.name}: ${message.replace(/\s*\n\s*/g, ' ').slice(0, MESSAGE_LENGTH)}`;
     });
 }
 

@@ -15,7 +15,7 @@ const unsteady = `test('is slow at first', () => {
   const mark = new URL('mark', import.meta.url);
   if (existsSync(mark)) return;
   writeFileSync(mark, '');
-  assert.fail('too slow today');
+  assert.fail('too slow today:\\n  the answer took two seconds');
 });`;
 
 /** Runs `scripts/test.ts` over one test file for each body. */
@@ -42,7 +42,7 @@ test('a file that fails once and then passes is reported as unsteady, with the f
   assert.equal(run.last, '2 passed, 0 failed, 0 skipped, unsteady 1', run.output);
   assert.match(
     run.lines.at(-2) ?? '',
-    /^unsteady: .*unsteady\.test\.ts failed at first, then passed alone: is slow at first: too slow today$/,
+    /^unsteady: .*unsteady\.test\.ts failed at first, then passed alone: is slow at first: too slow today: the answer took two seconds$/,
   );
   assert.equal(run.status, 0);
 });
