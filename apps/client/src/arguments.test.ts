@@ -22,6 +22,7 @@ test('omitted options keep their stored values', () => {
     caFile: null,
     interface: null,
     wireguard: null,
+    dns: null,
     keyFile: null,
     logLevel: 'info',
     foreground: false,

@@ -10,6 +10,7 @@ import {
 } from '@sallyport/agent-runtime/command-line';
 import { withHint } from '@sallyport/contract/text';
 import { commandNames, helpOf, isCommandName } from './help.ts';
+import { type DnsChoice, dnsChoices } from './names/host-dns.ts';
 
 /** Default state directory of the client. */
 export interface Place {
@@ -25,6 +26,8 @@ export interface Settings {
   readonly caFile: string | null;
   readonly interface: string | null;
   readonly wireguard: 'auto' | 'kernel' | 'userspace' | null;
+  /** How names of resources resolve on this host. */
+  readonly dns: DnsChoice | null;
 }
 
 /** Arguments with which a daemon starts. */
@@ -130,6 +133,7 @@ const running = {
   'enrolment-key-file': { type: 'string' },
   interface: { type: 'string' },
   wireguard: { type: 'string' },
+  dns: { type: 'string' },
   insecure: { type: 'boolean' },
   'log-level': { type: 'string' },
 } as const;
@@ -161,6 +165,7 @@ function settings(values: FlagValues, caFile: string | null): Settings {
     caFile: fileOf(values, caFile),
     interface: interfaceFlag(values),
     wireguard: choiceFlag(values, 'wireguard', wireguardChoices),
+    dns: choiceFlag(values, 'dns', dnsChoices),
   };
 }
 

@@ -33,6 +33,7 @@ export function statusNow(parts: DaemonParts): ClientStatus {
     contests: plane.contests.contests,
     pathMtus: plane.pathMtus,
     facts: plane.facts,
+    names: plane.names,
   });
 }
 

@@ -35,6 +35,8 @@ const running = `  --controller URL           address of the controller, https:/
   --interface NAME           tunnel interface (default sallyport1)
   --wireguard KIND           auto (default), kernel or userspace
                              (SALLYPORT_WIREGUARD_GO names the wireguard-go to run, else the newest is)
+  --dns WAY                  how names of resources resolve here: auto (default; what manages
+                             /etc/resolv.conf), resolved, networkmanager, resolv.conf, or off
   --ca-file FILE             trust the certificate authorities, or the controller's own certificate,
                              of this PEM file too (or SALLYPORT_CA_FILE)
   --insecure                 allow a controller on another host without TLS

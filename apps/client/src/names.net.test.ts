@@ -71,6 +71,8 @@ test('a device sends queries for its names into the tunnel, and all others where
     await world.reaches('100.96.0.1');
     const text = await readFile(file, 'utf8');
     assert.ok(text.endsWith(before) && text.includes('127.0.0.153'));
+    const names = [{ name: 'wiki.corp.example', addresses: ['100.96.0.1'], resources: ['wiki'] }];
+    assert.deepEqual((await world.status()).names, { by: 'resolv.conf', problem: null, names });
   });
 
   await t.test('also after another program has written the file', async () => {
@@ -91,5 +93,16 @@ test('a device sends queries for its names into the tunnel, and all others where
     await world.controller.change([], [route.key, wiki.key]);
     await until('the file to be restored', async () => (await readFile(file, 'utf8')) === before);
     assert.equal(await resolve('public.example'), '203.0.113.5');
+  });
+
+  await t.test('and a start without the controller cleans up what a power failure left', async () => {
+    await world.daemon.kill('SIGKILL');
+    await world.controller.kill();
+    await writeFile(
+      file,
+      `${await readFile(file, 'utf8')}# Sallyport: the next line sends names of resources into the tunnel. "sally down" removes both lines.\nnameserver 127.0.0.153\n`,
+    );
+    world.startDaemon([], '\n');
+    await until('the file to be restored', async () => (await readFile(file, 'utf8')) === before);
   });
 });

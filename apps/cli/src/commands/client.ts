@@ -19,6 +19,7 @@ export function addClient(program: Command, session: Session): void {
     '--enrolment-key-stdin',
     '--interface <name>',
     '--wireguard <kind>',
+    '--dns <way>',
     '--ca-file <file>',
     '--insecure',
     '--foreground',

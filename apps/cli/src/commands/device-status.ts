@@ -16,10 +16,13 @@ export function renderDevice(session: Session, status: ClientStatus): string {
     ['Controller', `${controller.url}: ${controller.connected ? 'connected' : `not connected (${controller.phase})`}`],
     ['NAT', pid === null || nat === undefined ? undefined : natText(nat, controller.connected)],
     ['Tunnel', [name, ...addresses, ...(wireguard === null ? [] : [`WireGuard in ${places[wireguard]}`])].join(', ')],
+    ['Names', namesOf(status)],
     ['State', stateOf(status)],
     ['Lease until', moment(status.leaseUntil)],
     ['Error', status.error?.message],
-    ...status.notes.map((note): [string, string] => ['Note', note]),
+    ...[...status.notes, ...(status.names?.problem == null ? [] : [status.names.problem])].map(
+      (note): [string, string] => ['Note', note],
+    ),
   ]);
   const ways = rowsOf(status);
   const resources = ways.length === 0 ? '' : `\n${session.table(wayColumns, ways)}`;
@@ -90,6 +93,22 @@ function pathOf({ path, relay }: GatewayStatus): string {
 function roundTrip(gateway: GatewayStatus | undefined): string {
   return gateway?.rttMs == null ? '-' : `${gateway.rttMs} ms`;
 }
+
+/** Returns the host names that the device may reach, and how they resolve here. */
+function namesOf({ names }: ClientStatus): string | undefined {
+  if (names === undefined) return undefined;
+  const shown = names.names.slice(0, mostNames).map(({ name }) => name);
+  const more = names.names.length - shown.length;
+  const list = [...shown, ...(more > 0 ? [`and ${more} more`] : [])].join(', ');
+  return `${list} (${names.by === null ? 'this host does not ask for them' : `by ${ways[names.by]}`})`;
+}
+
+const mostNames = 10;
+const ways = {
+  resolved: 'systemd-resolved',
+  networkmanager: 'the file of NetworkManager',
+  'resolv.conf': '/etc/resolv.conf',
+} as const;
 
 function stateOf({ revision, current }: ClientStatus): string {
   if (revision === null) return 'nothing is in force yet';

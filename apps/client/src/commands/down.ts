@@ -13,7 +13,7 @@ import type { ClientHostState } from '@sallyport/hostnet';
 import { defaultInterface } from '../arguments.ts';
 import { CommandError } from '../failure.ts';
 import { LocalConnection } from '../local/client.ts';
-import { ClientNames } from '../names/names.ts';
+import { restoreResolvers } from '../names/host-resolvers.ts';
 import { Tunnel } from '../plane/tunnel.ts';
 import { readSettings } from '../state/settings.ts';
 import { stopUnit } from './systemd.ts';
@@ -44,7 +44,7 @@ export async function downClient(
     const saved = await readSavedHost<ClientHostState>(directory);
     const settings = await readSettings(directory);
     const name = saved?.host.interface ?? settings?.interface ?? defaultInterface;
-    const resolvers = (await ClientNames.restore()) ? ['resolvers'] : [];
+    const resolvers = (await restoreResolvers(name)) ? ['resolvers'] : [];
     const undone = [...resolvers, ...(await undoTunnel(name, directory, endpoints))];
     await directory.remove('status.json');
     if (forget) await forgetDevice(directory);

@@ -114,6 +114,7 @@ async function createParts(
     interface: settings.interface,
     wireguard: settings.wireguard,
     wireguardGo,
+    dns: settings.dns,
     privateKey: identity.wireguardPrivateKey,
     device: identity.agent,
     readPosture: () => readPosture(version),

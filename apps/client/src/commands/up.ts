@@ -159,6 +159,7 @@ function spawnDaemon(command: UpCommand, context: UpContext, stateDir: string, l
     ...value('--ca-file', caFile),
     ...value('--interface', command.interface),
     ...value('--wireguard', wireguard),
+    ...value('--dns', command.dns),
     ...value('--enrolment-key-file', keyFile === null || keyFile === '-' ? keyFile : resolve(keyFile)),
     ...(insecure === true ? ['--insecure'] : []),
   ];

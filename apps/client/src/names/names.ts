@@ -3,7 +3,8 @@ import { DnsServer, failureOf, type Log } from '@sallyport/agent-runtime';
 import type { NameItem, StateItem } from '@sallyport/contract/channel';
 import { canonicalPrefix } from '@sallyport/ip';
 import { forward, questionName, serverFailure } from './forward.ts';
-import { otherResolvers, ResolvConf, stubAddress } from './resolv-conf.ts';
+import { type DnsChoice, stubAddress } from './host-dns.ts';
+import { HostResolvers } from './host-resolvers.ts';
 
 type Items = ReadonlyMap<string, StateItem>;
 
@@ -12,11 +13,24 @@ export interface ClientNamesOptions {
   readonly log: Log;
   /** Current gateways and routes. */
   readonly view: () => PathsView;
-  readonly file?: ResolvConf;
+  /** Interface of the tunnel. */
+  readonly interface: string;
+  /** How the host's resolvers are configured. */
+  readonly dns: DnsChoice;
+  readonly host?: HostResolvers;
 }
 
-/** Interval at which the file is checked, because other programs write it too. */
-const checkMs = 2_000;
+/** Interval at which a port that another program holds is tried again. */
+const retryMs = 2_000;
+
+/** How names resolve on this host. */
+export interface NamesReport {
+  /** How the host is configured; null: it is not. */
+  readonly by: HostResolvers['kind'];
+  /** Why names may not resolve, as a sentence; null: they do. */
+  readonly problem: string | null;
+  readonly names: readonly NameItem[];
+}
 
 /**
  * The host names that a device may reach. Queries of this host come here; those for such a name go through the tunnel to
@@ -25,16 +39,18 @@ const checkMs = 2_000;
  */
 export class ClientNames {
   readonly #options: ClientNamesOptions;
-  readonly #file: ResolvConf;
+  readonly #host: HostResolvers;
   readonly #server: DnsServer;
   #items: Items = new Map();
   #active = false;
+  #failure: string | null = null;
   #timer: NodeJS.Timeout | null = null;
   #running: Promise<void> = Promise.resolve();
 
   constructor(options: ClientNamesOptions) {
     this.#options = options;
-    this.#file = options.file ?? new ResolvConf();
+    const { log, interface: name, dns: choice } = options;
+    this.#host = options.host ?? new HostResolvers({ log, interface: name, choice });
     this.#server = new DnsServer(isLoopback, (query, _source, over) => this.#answer(query, over));
   }
 
@@ -50,41 +66,56 @@ export class ClientNames {
     return this.#run(() => (wanted ? this.#begin() : this.#end()));
   }
 
+  /** Looks at the host's resolvers now: its network has changed. */
+  async check(): Promise<void> {
+    if (this.#active) await this.#host.check();
+  }
+
   /** Restores the host's resolvers. */
   async stop(): Promise<void> {
     await this.#run(() => this.#end());
     await this.#server.close();
   }
 
-  /** Restores what a daemon left that ended without doing so. Returns whether there was something. */
-  static restore(): Promise<boolean> {
-    return new ResolvConf().remove();
+  /** How names resolve on this host. */
+  get report(): NamesReport {
+    const { kind, problem } = this.#host;
+    return { by: kind, problem: this.#failure ?? problem, names: namesOf(this.#items) };
   }
 
   #run(task: () => Promise<void>): Promise<void> {
-    this.#running = this.#running.then(task).catch((error) => {
-      this.#options.log.warn('names are not resolved on this device', { reason: failureOf(error).message });
-    });
+    this.#running = this.#running.then(task).then(
+      () => {
+        this.#failure = null;
+      },
+      (error) => {
+        const failure = `Names do not resolve on this host: ${failureOf(error).message}`;
+        if (failure !== this.#failure) this.#options.log.warn(failure);
+        this.#failure = failure;
+      },
+    );
     return this.#running;
   }
 
   async #begin(): Promise<void> {
     this.#active = true;
-    this.#timer ??= setInterval(() => void this.#run(() => this.#check()), checkMs).unref();
-    await this.#check();
+    this.#timer ??= setInterval(() => void this.#run(() => this.#listen()), retryMs).unref();
+    await this.#listen();
+    await this.#host.use(namesOf(this.#items).map(({ id }) => id));
   }
 
-  async #check(): Promise<void> {
+  /** The host is configured only while we answer. */
+  async #listen(): Promise<void> {
     if (!this.#active) return;
     await this.#server.listen([stubAddress]);
-    if (await this.#file.add()) this.#options.log.info('names of resources are resolved through the tunnel');
+    if (this.#failure !== null) await this.#host.use(namesOf(this.#items).map(({ id }) => id));
   }
 
   async #end(): Promise<void> {
     if (this.#timer !== null) clearInterval(this.#timer);
     this.#timer = null;
     this.#active = false;
-    if (await this.#file.remove()) this.#options.log.info('the resolvers of this host are as they were');
+    await this.#host.release();
     await this.#server.listen([]);
   }
 
@@ -92,7 +123,7 @@ export class ClientNames {
     const name = questionName(query);
     if (name === null) return null;
     const item = this.#items.get(`name/${name}`);
-    const servers = item?.kind === 'name' ? this.#gatewaysOf(item) : otherResolvers(await this.#file.read());
+    const servers = item?.kind === 'name' ? this.#gatewaysOf(item) : await this.#host.others();
     return (await forward(query, over, servers)) ?? serverFailure(query);
   }
 

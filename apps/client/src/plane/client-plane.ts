@@ -13,7 +13,8 @@ import {
 } from '@sallyport/agent-runtime';
 import type { PeerItem, ProbeResult, Punch, StateItem } from '@sallyport/contract/channel';
 import { type DeviceStatus, slowness } from '@sallyport/wireguard';
-import { ClientNames } from '../names/names.ts';
+import type { DnsChoice } from '../names/host-dns.ts';
+import { ClientNames, type NamesReport } from '../names/names.ts';
 import { MtuWatch, type PathMtu } from '../netcheck/mtu-watch.ts';
 import { mtuTargets } from '../netcheck/path-mtu.ts';
 import type { Facts } from '../posture/read.ts';
@@ -30,6 +31,8 @@ export interface ClientPlaneOptions
   readonly device: string;
   /** Reads the current facts about this machine. */
   readonly readPosture: () => Promise<Facts>;
+  /** How names of resources resolve on this host. */
+  readonly dns: DnsChoice;
   readonly log: Log;
 }
 
@@ -52,8 +55,8 @@ export class ClientPlane implements AgentPlane {
   #network: NetworkWatch | null = null;
   readonly #mtus = new MtuWatch({ targets: () => mtuTargets(this.view, this.#desired()) });
 
-  constructor({ readPosture, log, device, ...options }: ClientPlaneOptions) {
-    this.#options = { readPosture, log, device, ...options };
+  constructor({ readPosture, log, device, dns, ...options }: ClientPlaneOptions) {
+    this.#options = { readPosture, log, device, dns, ...options };
     this.#log = log;
     this.#directory = options.directory;
     this.#endpoints = options.endpoints;
@@ -62,7 +65,7 @@ export class ClientPlane implements AgentPlane {
       remembered: (publicKey) => options.endpoints.of(publicKey),
       watchesRoutes: true,
     });
-    this.#names = new ClientNames({ log, view: () => this.view });
+    this.#names = new ClientNames({ log, view: () => this.view, interface: options.interface, dns });
     this.#tunnel = new Tunnel({
       ...options,
       peerConfig: (item) => this.#paths.peerConfig(item),
@@ -95,6 +98,11 @@ export class ClientPlane implements AgentPlane {
   /** Facts as last read. */
   get facts(): Facts {
     return this.#facts;
+  }
+
+  /** How names of resources resolve on this host. */
+  get names(): NamesReport {
+    return this.#names.report;
   }
 
   /** Conflicts of the host's own network with the tunnel's prefixes, as data and as text. */
@@ -204,6 +212,7 @@ export class ClientPlane implements AgentPlane {
       this.#log.warn('the endpoints could not be refreshed', { reason: failureOf(error).message });
     });
     this.#runner.input({ kind: 'network-changed' });
+    void this.#names.check();
   }
 
   async #saveEndpoints(): Promise<void> {

@@ -1,5 +1,6 @@
 import type { StateDirectory } from '@sallyport/agent-runtime';
 import type { Settings } from '../arguments.ts';
+import { type DnsChoice, dnsChoices } from '../names/host-dns.ts';
 
 /** Settings of a client from earlier commands; later commands can change them. */
 export interface KnownSettings {
@@ -10,6 +11,7 @@ export interface KnownSettings {
   readonly caFile: string | null;
   readonly interface: string;
   readonly wireguard: 'auto' | 'kernel' | 'userspace';
+  readonly dns: DnsChoice;
 }
 
 /** Null when nothing is stored, or the file is damaged. */
@@ -20,15 +22,24 @@ export async function readSettings(directory: StateDirectory): Promise<KnownSett
 /** Parses stored settings; null when the text is not valid. */
 export function parseSettings(text: string | null): KnownSettings | null {
   try {
-    const { version, controller, insecure, caFile = null, interface: name, wireguard } = JSON.parse(text ?? 'null');
+    const {
+      version,
+      controller,
+      insecure,
+      caFile = null,
+      interface: name,
+      wireguard,
+      dns = 'auto',
+    } = JSON.parse(text ?? 'null');
     const whole =
       version === 1 &&
       typeof controller === 'string' &&
       typeof insecure === 'boolean' &&
       (caFile === null || typeof caFile === 'string') &&
       typeof name === 'string' &&
-      ['auto', 'kernel', 'userspace'].includes(wireguard);
-    return whole ? { controller, insecure, caFile, interface: name, wireguard } : null;
+      ['auto', 'kernel', 'userspace'].includes(wireguard) &&
+      dnsChoices.includes(dns);
+    return whole ? { controller, insecure, caFile, interface: name, wireguard, dns } : null;
   } catch {
     return null;
   }
@@ -53,5 +64,6 @@ export function mergeSettings(given: Settings, known: KnownSettings | null, name
     caFile: given.caFile ?? (same ? known.caFile : null),
     interface: given.interface ?? known?.interface ?? name,
     wireguard: given.wireguard ?? known?.wireguard ?? 'auto',
+    dns: given.dns ?? known?.dns ?? 'auto',
   };
 }

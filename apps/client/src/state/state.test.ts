@@ -8,20 +8,28 @@ import { isReady, uncarried } from './readiness.ts';
 import { mergeSettings, parseSettings } from './settings.ts';
 import { clientStatusOf } from './status.ts';
 
-const nothing = { controller: null, insecure: null, caFile: null, interface: null, wireguard: null };
+const nothing = { controller: null, insecure: null, caFile: null, interface: null, wireguard: null, dns: null };
 const known = {
   controller: 'http://a',
   insecure: true,
   caFile: '/ca.pem',
   interface: 'x',
   wireguard: 'kernel',
+  dns: 'resolved',
 } as const;
 
 test('stored settings hold until they change', () => {
   assert.equal(mergeSettings(nothing, null, 'sallyport1'), null);
   assert.deepEqual(mergeSettings(nothing, known, 'sallyport1'), known);
   assert.deepEqual(mergeSettings({ ...nothing, controller: 'http://b' }, null, 'sallyport1'), {
-    ...{ controller: 'http://b', insecure: false, caFile: null, interface: 'sallyport1', wireguard: 'auto' },
+    ...{
+      controller: 'http://b',
+      insecure: false,
+      caFile: null,
+      interface: 'sallyport1',
+      wireguard: 'auto',
+      dns: 'auto',
+    },
   });
   const moved = mergeSettings({ ...nothing, controller: 'http://b' }, known, 'sallyport1');
   assert.deepEqual([moved?.insecure, moved?.caFile], [false, null], 'these were about the other controller');
@@ -29,7 +37,16 @@ test('stored settings hold until they change', () => {
 
 test('incomplete settings are ignored', () => {
   assert.deepEqual(parseSettings(JSON.stringify({ version: 1, ...known })), known);
-  for (const text of [null, '', '{}', JSON.stringify({ version: 2, ...known }), '{"version":1,"controller":5}'])
+  const { dns: _, ...older } = known;
+  assert.equal(parseSettings(JSON.stringify({ version: 1, ...older }))?.dns, 'auto', 'of an older client');
+  for (const text of [
+    JSON.stringify({ version: 1, ...known, dns: 'x' }),
+    null,
+    '',
+    '{}',
+    JSON.stringify({ version: 2, ...known }),
+    '{"version":1,"controller":5}',
+  ])
     assert.equal(parseSettings(text), null);
 });
 
@@ -51,6 +68,11 @@ test('a status reports the carrier of each route, and is ready when all routes a
   });
   const status = (state: 'direct' | 'lost') =>
     clientStatusOf({
+      names: {
+        by: 'resolved',
+        problem: null,
+        names: [{ kind: 'name', key: 'name/w.example', id: 'w.example', addresses: ['10.0.0.1'], resources: [] }],
+      },
       session: { phase: 'live', applied: null, desired, failure: null } as unknown as AgentSession,
       view: view(state),
       ...{ version: '1', pid: 1, device: 'd', enrolled: true, interface: 'i', wireguard: null },
@@ -68,6 +90,8 @@ test('a status reports the carrier of each route, and is ready when all routes a
       ['wiki', 'no', []],
     ],
   );
+  const names = [{ name: 'w.example', addresses: ['10.0.0.1'], resources: ['w'] }];
+  assert.deepEqual(up.names, { by: 'resolved', problem: null, names });
   assert.deepEqual(uncarried(up), []);
   assert.equal(isReady(up), false, 'nothing is in force');
   assert.equal(isReady({ ...up, current: true }), true);

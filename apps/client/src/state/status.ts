@@ -3,6 +3,8 @@ import { natOf, type Sighting } from '@sallyport/agent-runtime';
 import type { StateItem } from '@sallyport/contract/channel';
 import type { ClientStatus, GatewayStatus, ResourceStatus, RouteStatus } from '@sallyport/contract/local';
 import type { RouteContest } from '@sallyport/hostnet';
+import { canonicalPrefix } from '@sallyport/ip';
+import type { NamesReport } from '../names/names.ts';
 import { mtuAdvice } from '../netcheck/path-mtu.ts';
 import type { Facts } from '../posture/read.ts';
 
@@ -23,6 +25,7 @@ export interface StatusSources {
   /** Bytes that paths carry, by gateway. */
   readonly pathMtus?: ReadonlyMap<string, number | null>;
   readonly facts: Facts;
+  readonly names?: NamesReport;
 }
 
 type Items = ReadonlyMap<string, StateItem>;
@@ -55,8 +58,30 @@ export function clientStatusOf(sources: StatusSources): ClientStatus {
     resources: [...items.values()].flatMap((item) =>
       item.kind === 'resource' ? [resourceStatus(item, sources.view)] : [],
     ),
+    ...namesStatus(sources),
     posture: { ...sources.facts },
   };
+}
+
+function namesStatus({ names, view }: StatusSources): Pick<ClientStatus, 'names'> {
+  if (names === undefined || names.names.length === 0) return {};
+  const resources = resourcesByAddress(view);
+  return {
+    names: {
+      by: names.by,
+      problem: names.problem,
+      names: names.names.map(({ id, addresses }) => ({
+        name: id,
+        addresses: [...addresses],
+        resources: [...new Set(addresses.flatMap((address) => resources.get(address) ?? []))],
+      })),
+    },
+  };
+}
+
+/** Returns the resources of each single address that is routed into the tunnel. */
+function resourcesByAddress({ routes }: PathsView): ReadonlyMap<string, readonly string[]> {
+  return new Map(routes.map(({ prefix, resources }) => [canonicalPrefix(prefix) ?? prefix, resources]));
 }
 
 function mtuNotes({ view, pathMtus = new Map() }: StatusSources, items: Items): string[] {

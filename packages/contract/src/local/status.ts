@@ -75,6 +75,24 @@ export const RouteContest = z.strictObject({
 });
 export type RouteContest = z.infer<typeof RouteContest>;
 
+/** Host names that the device may reach, and how they resolve on its host. */
+export const NamesStatus = z.strictObject({
+  by: z
+    .enum(['resolved', 'networkmanager', 'resolv.conf'])
+    .nullable()
+    .describe('How the host is configured; null: it is not'),
+  problem: line.nullable().describe('Why names may not resolve; null: they do'),
+  names: list(
+    z.strictObject({
+      name: word,
+      addresses: list(line, 2).describe('Virtual addresses'),
+      resources: list(word, many).describe('Ids of the resources with this name'),
+    }),
+    many,
+  ),
+});
+export type NamesStatus = z.infer<typeof NamesStatus>;
+
 /** Status of the client daemon and its tunnel. */
 export const ClientStatus = z.strictObject({
   version: word.describe('Version of the client'),
@@ -97,6 +115,7 @@ export const ClientStatus = z.strictObject({
   gateways: list(GatewayStatus, many),
   routes: list(RouteStatus, many),
   resources: list(ResourceStatus, many),
+  names: NamesStatus.optional().describe('Left out by older clients, and without names'),
   posture: recordOf(word, z.union([line, z.number(), z.boolean(), z.null()]), 100),
 });
 export type ClientStatus = z.infer<typeof ClientStatus>;

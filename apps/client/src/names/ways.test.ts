@@ -1,0 +1,154 @@
+import assert from 'node:assert/strict';
+import { chmod, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { detectDns } from './detect.ts';
+import { stubAddress } from './host-dns.ts';
+import { NetworkManagerDns } from './network-manager.ts';
+import { withStub } from './resolv-conf.ts';
+import { Resolved, routingDomains } from './resolved.ts';
+import { toolsIn } from './tools.ts';
+
+/**
+ * Programs that record their calls. `resolvectl` keeps one link and answers with the words of systemd 252, as recorded
+ * from the real program.
+ */
+async function recorded(t: TestContext) {
+  const folder = await mkdtemp(join(tmpdir(), 'sallyport-ways-'));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  const program = async (name: string, text: string) => {
+    await writeFile(join(folder, name), `#!/bin/sh\ncd ${folder}\necho "${name} $*" >> calls\n${text}\n`);
+    await chmod(join(folder, name), 0o755);
+  };
+  await program(
+    'resolvectl',
+    `verb=$1; link=$2
+case $verb in flush-caches) exit 0;; esac
+[ "$link" = sallyport1 ] || { echo "Failed to resolve interface \\"$link\\": No such device" >&2; exit 1; }
+case $verb in
+  revert) rm -f dns domain;;
+  dns|domain) if [ $# -gt 2 ]; then shift 2; echo " $*" > $verb; else echo "Link 5 ($link):$(cat $verb 2>/dev/null)" | fold -s -w 70; fi;;
+esac`,
+  );
+  await program('nmcli', '');
+  const calls = async () => {
+    const text = await readFile(join(folder, 'calls'), 'utf8').catch(() => '');
+    await rm(join(folder, 'calls'), { force: true });
+    return text.split('\n').filter((line) => line !== '');
+  };
+  return { folder, run: toolsIn(`${folder}:/usr/bin:/bin`), calls };
+}
+
+test('systemd-resolved gets our resolver at the link for exactly the names, and gets back what it had', async (t) => {
+  const { folder, run, calls } = await recorded(t);
+  const resolved = new Resolved('sallyport1', run, join(folder, 'resolv.conf'));
+  assert.equal(await resolved.add(['wiki.corp.example', '*.lab.example']), true);
+  assert.deepEqual(await calls(), [
+    'resolvectl dns sallyport1',
+    'resolvectl dns sallyport1 127.0.0.153',
+    ...['dnssec', 'dnsovertls', 'llmnr', 'mdns'].map((setting) => `resolvectl ${setting} sallyport1 no`),
+    'resolvectl default-route sallyport1 no',
+    'resolvectl domain sallyport1 ~wiki.corp.example ~lab.example',
+    'resolvectl flush-caches',
+  ]);
+  assert.equal(await resolved.add(['*.lab.example', 'wiki.corp.example']), false, 'the order does not count');
+  assert.deepEqual(await calls(), ['resolvectl dns sallyport1', 'resolvectl domain sallyport1']);
+  assert.equal(await resolved.holds(['wiki.corp.example']), false);
+  const many = Array.from({ length: 50 }, (_, n) => `server-${n}.corp.example`);
+  assert.equal(await resolved.add(many), true);
+  assert.equal(await resolved.holds(many), true, 'the program breaks long lines');
+  assert.equal(await new Resolved('sallyport1', run).remove(), true, 'by another process');
+  assert.ok((await calls()).includes('resolvectl revert sallyport1'));
+  assert.equal(await resolved.remove(), false);
+  assert.deepEqual(await calls(), ['resolvectl dns sallyport1'], 'settings of others stay');
+});
+
+test('a link that is gone is an error while it is needed, and nothing to undo', async (t) => {
+  const { run } = await recorded(t);
+  const gone = new Resolved('gone', run);
+  await assert.rejects(gone.add(['wiki.corp.example']), /No such device/);
+  assert.equal(await gone.remove(), false);
+  assert.equal(await new Resolved('sallyport1', toolsIn('/nonexistent')).remove(), false);
+});
+
+test('other names go to the resolvers of the networks, never back to systemd-resolved', async (t) => {
+  const { folder, run } = await recorded(t);
+  const file = join(folder, 'resolv.conf');
+  const own = ['127.0.0.53', '127.0.0.54', stubAddress];
+  const lines = [...own, '192.0.2.53', 'fd00::53'].map((address) => `nameserver ${address}\n`);
+  await writeFile(file, lines.join(''));
+  assert.deepEqual(await new Resolved('sallyport1', run, file).others(), ['192.0.2.53', 'fd00::53']);
+  await rm(file);
+  assert.deepEqual(await new Resolved('sallyport1', run, file).others(), []);
+});
+
+test('too many domains become fewer wider ones', () => {
+  const names = Array.from({ length: 300 }, (_, n) => `n${n}.corp.example`);
+  assert.equal(routingDomains(names.slice(0, 200)).length, 200);
+  assert.deepEqual(routingDomains([...names, 'wiki', 'a.b.corp.example']), ['~corp.example', '~wiki']);
+  assert.deepEqual(routingDomains(names.map((_, n) => `t${n}`)), ['~.']);
+  assert.deepEqual(routingDomains(['**.corp.example', '*.corp.example']), ['~corp.example']);
+});
+
+test('NetworkManager keeps its first line, and writes its file again afterwards', async (t) => {
+  const { folder, run, calls } = await recorded(t);
+  const path = join(folder, 'resolv.conf');
+  const before = '# Generated by NetworkManager\nsearch lan\nnameserver 192.0.2.1\n';
+  await writeFile(path, before);
+  const way = new NetworkManagerDns(path, run);
+  assert.equal(await way.add(), true);
+  const [signature, , first] = (await readFile(path, 'utf8')).split('\n');
+  assert.deepEqual([signature, first], ['# Generated by NetworkManager', `nameserver ${stubAddress}`]);
+  assert.equal(await way.remove(), true);
+  assert.equal(await readFile(path, 'utf8'), before);
+  assert.deepEqual(await calls(), ['nmcli general reload dns-rc']);
+  assert.equal(await way.remove(), false);
+  assert.deepEqual(await calls(), []);
+});
+
+test('a NetworkManager that does not answer keeps nothing from being restored', async (t) => {
+  const { folder } = await recorded(t);
+  const path = join(folder, 'resolv.conf');
+  await writeFile(path, withStub('nameserver 192.0.2.1\n'));
+  assert.equal(await new NetworkManagerDns(path, toolsIn('/nonexistent')).remove(), true);
+  assert.equal(await readFile(path, 'utf8'), 'nameserver 192.0.2.1\n');
+});
+
+test('what manages the file is found at run time', async (t) => {
+  const { folder } = await recorded(t);
+  const places = {
+    resolvConf: join(folder, 'resolv.conf'),
+    resolved: join(folder, 'resolve'),
+    networkManager: join(folder, 'nm'),
+    resolvectl: [join(folder, 'resolvectl')],
+  };
+  const is = async (text: string) => {
+    await rm(places.resolvConf, { force: true });
+    await writeFile(places.resolvConf, text);
+    return detectDns(places);
+  };
+  const links = async (target: string) => {
+    await rm(places.resolvConf, { force: true });
+    await symlink(target, places.resolvConf);
+    return detectDns(places);
+  };
+  const byManager = '# Generated by NetworkManager\nnameserver 192.0.2.1\n';
+  assert.equal(await is(byManager), 'resolv.conf', 'it does not run');
+  await mkdir(places.networkManager);
+  assert.equal(await is(byManager), 'networkmanager');
+  assert.equal(await is(withStub(byManager)), 'networkmanager');
+  assert.equal(await is('nameserver 192.0.2.1\n'), 'resolv.conf');
+  assert.equal(await is('nameserver 127.0.0.53\n'), 'resolv.conf', 'it does not run');
+  await mkdir(places.resolved);
+  assert.equal(await is('nameserver 127.0.0.53\n'), 'resolved');
+  await writeFile(join(places.resolved, 'stub-resolv.conf'), 'nameserver 127.0.0.53\n');
+  assert.equal(await links(join(places.resolved, 'stub-resolv.conf')), 'resolved');
+  await writeFile(join(places.resolved, 'resolv.conf'), 'nameserver 192.0.2.1\n');
+  assert.equal(await links(join(places.resolved, 'resolv.conf')), 'resolv.conf', 'programs ask past it');
+  await writeFile(join(places.networkManager, 'resolv.conf'), 'nameserver 192.0.2.1\n');
+  assert.equal(await links(join(places.networkManager, 'resolv.conf')), 'networkmanager');
+  assert.equal(await links(join(folder, 'nothing')), 'resolv.conf');
+  places.resolvectl = [];
+  assert.equal(await is('nameserver 127.0.0.53\n'), 'resolv.conf', 'there is no program to configure it');
+});
