@@ -16,6 +16,21 @@ test('an update of a gateway sends required and changed fields with If-Match', a
   assert.equal(lastWrite(api)?.headers['if-match'], '"7"');
 });
 
+test('resolvers of a gateway are set in words, and an empty text brings back those of its host', async (t) => {
+  const api = await startApi(t);
+  const two = ['--dns-server', '10.0.0.53', '--dns-server', '[fd00::53]:5353 corp.example lab.example'];
+  await sally(api, ['gateways', 'update', 'berlin', ...two]);
+  assert.deepEqual(lastWrite(api)?.body, {
+    ...{ name: 'berlin', wireguardPort: '51820' },
+    dnsServers: [
+      { address: '10.0.0.53' },
+      { address: 'fd00::53', port: 5353, domains: ['corp.example', 'lab.example'] },
+    ],
+  });
+  await sally(api, ['gateways', 'update', 'berlin', '--dns-server', '']);
+  assert.deepEqual(lastWrite(api)?.body, { name: 'berlin', wireguardPort: '51820', dnsServers: null });
+});
+
 test('--if-match replaces the entity tag that was read', async (t) => {
   const api = await startApi(t);
   await sally(api, ['gateways', 'update', 'berlin', '--port', '1', '--if-match', '3']);

@@ -1,4 +1,5 @@
 export * from './bounds.ts';
+export * from './dns-servers.ts';
 export * from './endpoint.ts';
 export * from './errors.ts';
 export * from './http/access.ts';

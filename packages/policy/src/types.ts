@@ -1,5 +1,5 @@
 import type { AccessType, GatewayIntent, PolicyType } from '@sallyport/contract';
-import type { BeaconItem, DestinationProtocol, PortRange } from '@sallyport/contract/channel';
+import type { BeaconItem, DestinationProtocol, GatewayItem, PortRange } from '@sallyport/contract/channel';
 
 export type { DestinationProtocol, PortRange } from '@sallyport/contract/channel';
 
@@ -125,6 +125,8 @@ export interface WorldGateway {
   readonly masquerade: boolean;
   /** Largest packet in its tunnel, in bytes; null: the value of the settings. */
   readonly mtu: number | null;
+  /** Resolvers of its names. Left out: those of its host. */
+  readonly dnsServers?: NonNullable<GatewayItem['dnsServers']>;
   /** For people on devices. */
   readonly name: string;
   /** Public key of its WireGuard interface; null until it has enrolled. */

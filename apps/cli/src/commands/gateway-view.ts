@@ -1,4 +1,4 @@
-import type { ResponseBody } from '@sallyport/contract';
+import { dnsServersText, type ResponseBody } from '@sallyport/contract';
 import type { Answer } from '../client.ts';
 import type { Session } from '../session.ts';
 import { type Column, status } from '../table.ts';
@@ -41,6 +41,7 @@ function gatewayFields(g: Gateway, etag: string | undefined): Parameters<Session
     ['Relay', relayOf(g)],
     ['Masquerade', g.masquerade === undefined ? undefined : onOrOff(g.masquerade)],
     ['MTU', g.mtu === undefined ? 'as the settings say' : String(g.mtu)],
+    ['DNS servers', g.dnsServers === undefined ? undefined : dnsServersText(g.dnsServers)],
     ['Resources', g.resources?.map((resource) => resource.name).join(', ') || '-'],
     ['Labels', g.labels?.join(', ')],
     ['Deployed on', moment(g.deployedOn)],

@@ -13,7 +13,19 @@ import { controllerUrl } from './controller-url.ts';
 import { type Gateway, gatewayColumns, showGateway } from './gateway-view.ts';
 import { installLine } from './install-line.ts';
 import { addLabelCommand, labelled } from './labels.ts';
-import { choice, clearable, filterOption, given, labelOption, labelsOf, mtuOption, onOff, writes } from './options.ts';
+import {
+  choice,
+  clearable,
+  dnsServerOption,
+  dnsServersOf,
+  filterOption,
+  given,
+  labelOption,
+  labelsOf,
+  mtuOption,
+  onOff,
+  writes,
+} from './options.ts';
 
 type Changes = Partial<RequestBody<'updateGateway'>>;
 
@@ -27,6 +39,7 @@ interface GatewayFields {
   readonly relayPorts?: string;
   readonly mtu?: number | null;
   readonly label?: string[];
+  readonly dnsServer?: string[];
 }
 
 /** Adds `sally gateways …`. */
@@ -86,6 +99,7 @@ function addCreateAndUpdate(group: Command, session: Session): void {
     .addOption(onOff('--masquerade <on|off>', 'hide devices behind the gateway’s address from resources (default on)'))
     .option('--relay-ports <from-to>', 'UDP ports of the relay (default 52000-52999)')
     .addOption(mtuOption())
+    .addOption(dnsServerOption())
     .addOption(labelOption());
   writes(create, 'createGateway').action(async (name: string, flags: GatewayFields & WriteFlags) =>
     createGateway(session, name, flags),
@@ -102,6 +116,7 @@ function addCreateAndUpdate(group: Command, session: Session): void {
     .addOption(onOff('--masquerade <on|off>', 'hide devices behind the gateway’s address from resources'))
     .option('--relay-ports <from-to>', 'UDP ports of the relay')
     .addOption(mtuOption())
+    .addOption(dnsServerOption())
     .addOption(labelOption())
     .addOption(choice('--intent <intent>', 'the intended state', gatewayIntent.options));
   writes(update, 'updateGateway').action(async (text: string, flags: GatewayFields & WriteFlags) => {
@@ -114,6 +129,7 @@ function addCreateAndUpdate(group: Command, session: Session): void {
       intent: flags.intent,
       relayPorts: flags.relayPorts,
       mtu: flags.mtu,
+      dnsServers: dnsServersOf(flags.dnsServer),
       labels: labelsOf(flags.label),
     });
     if (Object.keys(changes).length === 0) throw usage('No change is named', 'See: sally gateways update --help');
@@ -206,11 +222,12 @@ async function read(session: Session, text: string): Promise<Answer<Gateway>> {
 }
 
 async function createGateway(session: Session, name: string, flags: GatewayFields & WriteFlags): Promise<void> {
-  const { endpoint, description, masquerade, relayPorts, mtu, label } = flags;
+  const { endpoint, description, masquerade, relayPorts, mtu, label, dnsServer } = flags;
   const body = {
     name,
     wireguardPort: flags.port ?? '51820',
     ...given({ endpoint, description, masquerade, relayPorts, mtu, labels: labelsOf(label) }),
+    ...given({ dnsServers: dnsServersOf(dnsServer) }),
   };
   const answer = await session.write('createGateway', flags, { body });
   if (answer === undefined) return;

@@ -1,4 +1,4 @@
-import { type Operation, type OperationName, operations } from '@sallyport/contract';
+import { type DnsServer, type Operation, type OperationName, operations, readDnsServers } from '@sallyport/contract';
 import { type Command, Option } from 'commander';
 import { usage } from '../failure.ts';
 import { didYouMean } from '../text.ts';
@@ -96,6 +96,21 @@ export function mtuOption(): Option {
   return new Option('--mtu <bytes>', about).argParser((text: string) =>
     text === 'default' ? null : count('--mtu', text),
   );
+}
+
+/** Creates `--dns-server`, which replaces the resolvers of a gateway. */
+export function dnsServerOption(): Option {
+  return repeated(
+    '--dns-server <server>',
+    "resolver of names: ADDRESS, ADDRESS:PORT or [IPV6]:PORT, then its domains, as in '10.0.0.53 corp.example'; '' alone: those of the host",
+  );
+}
+
+/** Returns the resolvers of an option: undefined keeps them, one empty text clears them (null). */
+export function dnsServersOf(texts: readonly string[] | undefined): DnsServer[] | null | undefined {
+  if (texts === undefined) return undefined;
+  const servers = texts.flatMap(readDnsServers);
+  return servers.length === 0 ? null : servers;
 }
 
 /** Returns `before` with `KEY=VALUE` entries set and `KEY=` entries removed; `read` parses the values. */

@@ -42,6 +42,8 @@ export interface GatewayItem {
   relayPorts: string;
   /** null: as the settings say. */
   mtu: number | null;
+  /** As people write them, such as `10.0.0.53:5353 corp.example`. None: those of its host. */
+  dnsServers: string[];
   labels: string[];
 }
 

@@ -1,11 +1,13 @@
 import {
   accessType,
+  dnsServerText,
   type Gateway,
   gatewayIntent,
   loadBalancingMode,
   type NetworkProtocol,
   type Protocol,
   type Resource,
+  readDnsServers,
 } from '@sallyport/contract';
 import { canonicalPrefix } from '@sallyport/ip';
 import {
@@ -21,6 +23,7 @@ import {
   ref,
   refs,
   required,
+  type Shape,
   text,
   texts,
   wholeNumber,
@@ -40,6 +43,12 @@ import {
 /** Relay ports of a gateway that names none. */
 const DEFAULT_RELAY_PORTS = '52000-52999';
 
+/** Resolvers as people write them. Their order counts: the first one that answers decides. */
+const dnsServers: Shape<string[]> = {
+  ...texts,
+  canonical: (value) => value.flatMap(readDnsServers).map(dnsServerText),
+};
+
 /** Reads and writes gateways. */
 export const gatewayFamily: Family<GatewayItem> = {
   word: 'gateway',
@@ -53,6 +62,7 @@ export const gatewayFamily: Family<GatewayItem> = {
     relay: defaults(flag, false),
     relayPorts: defaults(text, DEFAULT_RELAY_PORTS),
     mtu: defaults(orNull(wholeNumber), null),
+    dnsServers: defaults(dnsServers, []),
     labels: defaults(labels, []),
   },
   fixed: [],
@@ -76,6 +86,7 @@ export const gatewayFamily: Family<GatewayItem> = {
       'intent',
       'relayPorts',
       'mtu',
+      'dnsServers',
       'labels',
     )
       ? [updateGateway(id, after)]
@@ -89,12 +100,12 @@ export const gatewayFamily: Family<GatewayItem> = {
 export function liveGateway(g: Gateway): Live<GatewayItem> {
   const { id, name, description = '', wireguardPort, endpoint = null, masquerade = true, intent = 'ACTIVE' } = g;
   const { relayEnabled: relay = false, relayPorts = DEFAULT_RELAY_PORTS, mtu = null, labels = [] } = g;
-  const item = { name, description, port: wireguardPort, endpoint, masquerade, intent, relay, relayPorts, mtu, labels };
-  return { id, item, builtIn: false };
+  const own = { name, description, port: wireguardPort, endpoint, masquerade, intent, relay, relayPorts, mtu, labels };
+  return { id, item: { ...own, dnsServers: (g.dnsServers ?? []).map(dnsServerText) }, builtIn: false };
 }
 
-function gatewayBody({ port: wireguardPort, intent: _, relay: __, description, ...item }: GatewayItem) {
-  return { ...item, description: description || null, wireguardPort };
+function gatewayBody({ port: wireguardPort, intent: _, relay: __, description, dnsServers, ...item }: GatewayItem) {
+  return { ...item, description: description || null, wireguardPort, dnsServers: dnsServers.flatMap(readDnsServers) };
 }
 
 const updateGateway = (id: string, item: GatewayItem): Request =>

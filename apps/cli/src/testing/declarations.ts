@@ -20,6 +20,7 @@ const gateways = objects(() =>
     relay: fc.boolean(),
     relayPorts: fc.constantFrom('52000-52999', '53000-53010'),
     mtu: fc.constantFrom(null, 1200),
+    dnsServers: fc.subarray(['10.0.0.53', '[fd00::53]:5353 corp.example lab.example']),
     labels: fc.subarray(['eu', 'site=berlin', 'test']),
   }),
 );

@@ -250,6 +250,7 @@ function asGateway({ id, body }: TenantServer['gateways'][number]): ResponseBody
     wireguardPort,
     relayPorts,
     mtu,
+    dnsServers,
     labels,
   } = body;
   return {
@@ -257,6 +258,7 @@ function asGateway({ id, body }: TenantServer['gateways'][number]): ResponseBody
     ...(relayPorts ? { relayPorts } : {}),
     ...(endpoint ? { endpoint } : {}),
     ...(mtu ? { mtu } : {}),
+    ...(dnsServers && dnsServers.length > 0 ? { dnsServers } : {}),
     ...(labels ? { labels } : {}),
     intent: intent === 'MAINTENANCE' || intent === 'OFFLINE' ? intent : 'ACTIVE',
   };

@@ -1,4 +1,5 @@
 import type { Gateway } from '@sallyport/contract';
+import { dnsServersText, readDnsServers } from '@sallyport/contract/dns-servers';
 import { getVersioned, type Versioned } from '../data/api.ts';
 import { Form, type Labels, useForm } from '../kit/form.tsx';
 import { Dialog, Field } from '../kit/kit.tsx';
@@ -9,6 +10,7 @@ interface Values {
   readonly description: string;
   readonly wireguardPort: string;
   readonly endpoint: string;
+  readonly dnsServers: string;
   readonly masquerade: boolean;
 }
 
@@ -17,18 +19,30 @@ const labels: Labels<Values> = {
   description: 'Description',
   wireguardPort: 'UDP port',
   endpoint: 'Endpoint',
+  dnsServers: 'DNS servers',
   masquerade: 'Replace the addresses of devices with its own',
 };
 
-const valuesOf = ({ name, description = '', wireguardPort, endpoint = '', masquerade = true }: Gateway): Values => ({
+const valuesOf = ({
+  name,
+  description = '',
+  wireguardPort,
+  endpoint = '',
+  masquerade = true,
+  dnsServers = [],
+}: Gateway): Values => ({
   name,
   description,
   wireguardPort: String(wireguardPort),
   endpoint,
+  dnsServers: dnsServersText(dnsServers),
   masquerade,
 });
 
-const empty: Values = { name: '', description: '', wireguardPort: '51820', endpoint: '', masquerade: true };
+const empty: Values = {
+  ...{ name: '', description: '', wireguardPort: '51820', endpoint: '', dnsServers: '' },
+  masquerade: true,
+};
 
 interface GatewayDialogProps {
   /** The gateway to change; left out: a new one is created. */
@@ -69,13 +83,14 @@ function GatewayForm({ gateway, onDone }: GatewayFormProps) {
     gateway?.version ?? null,
   );
   const id = gateway?.value.id;
-  const write = ({ name, description, wireguardPort, endpoint, masquerade }: Values) => {
+  const write = ({ name, description, wireguardPort, endpoint, dnsServers, masquerade }: Values) => {
     const optional = (text: string) => (text === '' ? null : text);
     const body = {
       name,
       wireguardPort,
       description: optional(description),
       endpoint: optional(endpoint),
+      dnsServers: readDnsServers(dnsServers),
       masquerade,
     };
     return id === undefined
@@ -122,6 +137,11 @@ function GatewayForm({ gateway, onDone }: GatewayFormProps) {
         label={labels.endpoint}
         hint="Host name or address at which devices reach it. Left empty, the controller discovers it."
         {...form.field('endpoint')}
+      />
+      <Field
+        label={labels.dnsServers}
+        hint="Resolvers of resource names, separated by commas: 10.0.0.53, 10.0.0.54:5353 corp.example. Left empty, those of its host."
+        {...form.field('dnsServers')}
       />
       <label className="check">
         <input

@@ -1,4 +1,5 @@
 import type { Gateway, Group, Policy, Resource, User } from '@sallyport/contract';
+import { dnsServerText } from '@sallyport/contract/dns-servers';
 import { sectionYaml, type Yaml } from './yaml.ts';
 
 type Item = Record<string, Yaml>;
@@ -24,6 +25,7 @@ export const gatewayYaml = (g: Gateway): string =>
         relay: g.relayEnabled ?? false,
         relayPorts: g.relayPorts ?? '52000-52999',
         mtu: g.mtu ?? null,
+        dnsServers: (g.dnsServers ?? []).map(dnsServerText),
         labels: [...(g.labels ?? [])],
       },
       {
@@ -35,6 +37,7 @@ export const gatewayYaml = (g: Gateway): string =>
         relay: false,
         relayPorts: '52000-52999',
         mtu: null,
+        dnsServers: [],
         labels: [],
       },
     ),

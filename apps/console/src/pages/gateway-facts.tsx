@@ -1,4 +1,5 @@
 import type { Gateway } from '@sallyport/contract';
+import { dnsServersText } from '@sallyport/contract/dns-servers';
 import { Ago } from '../kit/kit.tsx';
 import { bytes, plural } from '../kit/text.ts';
 
@@ -50,6 +51,12 @@ export function GatewayFacts({ gateway }: { gateway: Gateway }) {
         <dd className="num">{gateway.wireguardPort}</dd>
         <dt>Relay</dt>
         <dd>{gateway.relayEnabled ? `relays for others, ports ${gateway.relayPorts ?? '52000-52999'}` : 'off'}</dd>
+        {gateway.dnsServers !== undefined && (
+          <>
+            <dt>DNS servers</dt>
+            <dd>{dnsServersText(gateway.dnsServers)}</dd>
+          </>
+        )}
         {gateway.publicKey !== undefined && (
           <>
             <dt>Public key</dt>

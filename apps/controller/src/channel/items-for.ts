@@ -13,6 +13,6 @@ const withoutNames: ItemsFor = (items) => items.filter(({ kind }) => kind !== 'n
 
 function beforeNames(item: StateItem): StateItem {
   if (item.kind !== 'gateway') return item;
-  const { deniedRanges: _, ...gateway } = item;
+  const { deniedRanges: _, dnsServers: __, ...gateway } = item;
   return gateway;
 }

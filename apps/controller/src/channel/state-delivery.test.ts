@@ -212,7 +212,8 @@ test('an agent of the previous protocol gets neither names nor what concerns the
     ...{ kind: 'name', key: 'name/wiki.corp', id: 'wiki.corp', addresses: [address], resources: [] },
   });
   const deniedRanges = ['10.0.0.1-10.0.0.1'];
-  const { id, token } = h.gateway([gatewayItem({ deniedRanges }), nameItem('100.96.0.1')]);
+  const ofNames = { deniedRanges, dnsServers: [{ address: '10.0.0.53', port: 53, domains: [] }] };
+  const { id, token } = h.gateway([gatewayItem(ofNames), nameItem('100.96.0.1')]);
   const identity = newAgent(id, token);
   const names = (agent: ScriptedAgent) => [...agent.items.values()].filter(({ kind }) => kind === 'name');
   const older = await ScriptedAgent.open(h.port, identity);
@@ -229,6 +230,6 @@ test('an agent of the previous protocol gets neither names nor what concerns the
   await older.cut();
   const newer = await ScriptedAgent.connect(h.port, identity);
   assert.deepEqual(names(newer), [nameItem('100.96.0.2')]);
-  assert.deepEqual(newer.items.get('gateway'), gatewayItem({ deniedRanges }));
+  assert.deepEqual(newer.items.get('gateway'), gatewayItem(ofNames));
   assert.equal(newer.state?.hash, state?.hash);
 });

@@ -133,6 +133,8 @@ interface GatewayTable {
   masquerade: Bit;
   /** Null: the tenant's value applies. */
   mtu: number | null;
+  /** JSON: `DnsServer[]`. */
+  dns_servers: string;
   deployed_on: number | null;
   last_online: number | null;
   error: string | null;

@@ -1,4 +1,4 @@
-import { isIpText, type NetworkProtocol } from '@sallyport/contract';
+import { type DnsServer, isIpText, type NetworkProtocol } from '@sallyport/contract';
 import type {
   Attribute,
   PortRange,
@@ -54,6 +54,7 @@ export async function readGateways(db: Scoped, ids?: Ids): Promise<WorldGateway[
       'relay_from',
       'relay_to',
       'drain_since',
+      'dns_servers',
     ]);
   const rows = await (ids === undefined ? all : all.where('id', 'in', ids)).execute();
   const { drain_ms } = await db.selectTenant().select('drain_ms').executeTakeFirstOrThrow();
@@ -72,7 +73,16 @@ export async function readGateways(db: Scoped, ids?: Ids): Promise<WorldGateway[
     drainUntil: row.drain_since === null ? null : row.drain_since + drain_ms,
     failing: row.error !== null,
     unreachable: [],
+    ...worldDnsServers(row.dns_servers),
   }));
+}
+
+function worldDnsServers(column: string): Pick<WorldGateway, 'dnsServers'> {
+  const servers = decodeJson<DnsServer[]>(column);
+  if (servers.length === 0) return {};
+  return {
+    dnsServers: servers.map(({ address, port = 53, domains = [] }) => ({ address, port, domains: [...domains] })),
+  };
 }
 
 /** Returns devices from their rows. The country is in no row, and the source address may be old. */

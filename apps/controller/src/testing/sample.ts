@@ -114,6 +114,7 @@ export function validBody(name: OperationName, sample: Sample): Record<string, u
       description: 'x',
       endpoint: 'gw.example.com',
       masquerade: true,
+      dnsServers: [{ address: '10.9.9.53', port: 5353, domains: ['corp.example'] }],
       labels: ['eu', 'site=berlin'],
     },
     updateGateway: {

@@ -6,10 +6,11 @@ import type { Names, NamesChange } from '@sallyport/hostnet';
 import { answerQuery } from './answer.ts';
 import { Asking } from './asking.ts';
 import { forbiddenAddresses } from './forbidden.ts';
+import { HostResolvers } from './host-resolvers.ts';
 import { formatAnswers, readAnswers } from './memory.ts';
 import { type NameState, Resolver } from './resolver.ts';
-import { systemResolvers } from './servers.ts';
-import { askUpstream } from './upstream.ts';
+import { ResolverHealth, resolversFor } from './servers.ts';
+import { type AddressType, askUpstream, type UpstreamAnswer } from './upstream.ts';
 
 type Items = ReadonlyMap<string, StateItem>;
 
@@ -47,6 +48,9 @@ export class GatewayNames {
   readonly #asking = new Asking();
   #warned = '';
   #deniedRanges = '';
+  #dnsServers = '';
+  #hostResolvers: HostResolvers | null = null;
+  readonly #health: ResolverHealth;
   #forbidden: { gateway: GatewayItem; until: number; test: (address: string) => boolean } | null = null;
   /** Names that changed, and those whose translation is being put in force. */
   readonly #changed = new Set<string>();
@@ -55,6 +59,7 @@ export class GatewayNames {
 
   constructor(options: NamesOptions) {
     this.#options = options;
+    this.#health = new ResolverHealth(options.now);
     this.#server = new DnsServer(
       (source) => this.#asking.knows(source),
       (query, source) => this.#answer(query, source),
@@ -99,9 +104,11 @@ export class GatewayNames {
     this.#remembered ??= await readAnswers(this.#options.directory);
     this.#resolver ??= this.#open(this.#remembered);
     this.#resolver.expect(names);
-    const forbidden = gatewayOf(this.#items)?.deniedRanges?.join() ?? '';
-    if (forbidden !== this.#deniedRanges) this.#resolver.recheck();
-    this.#deniedRanges = forbidden;
+    const { deniedRanges = [], dnsServers = [] } = gatewayOf(this.#items) ?? {};
+    if (deniedRanges.join() !== this.#deniedRanges) this.#resolver.recheck();
+    this.#deniedRanges = deniedRanges.join();
+    if (JSON.stringify(dnsServers) !== this.#dnsServers) this.#resolver.renew();
+    this.#dnsServers = JSON.stringify(dnsServers);
   }
 
   #change(resolver: Resolver, changes: readonly ItemChange[]): void {
@@ -134,15 +141,17 @@ export class GatewayNames {
 
   async stop(): Promise<void> {
     this.#resolver?.stop();
+    this.#hostResolvers?.close();
     await this.#server.close();
     await this.#writer.flush();
   }
 
   #open(remembered: ReadonlyMap<string, NameState>): Resolver {
     const { now } = this.#options;
+    this.#hostResolvers = new HostResolvers({ now, changed: () => this.#resolver?.renew() });
     return new Resolver(
       {
-        ask: async (name, type) => askUpstream(await systemResolvers(), name, type, answerMs),
+        ask: (name, type) => this.#ask(name, type),
         isForbidden: (address) => this.#isForbidden(address),
         now,
         changed: (name) => {
@@ -152,6 +161,14 @@ export class GatewayNames {
       },
       remembered,
     );
+  }
+
+  async #ask(name: string, type: AddressType): Promise<UpstreamAnswer> {
+    const system = (await this.#hostResolvers?.list()) ?? [];
+    const routed = gatewayOf(this.#items)?.dnsServers ?? [];
+    const serversFor = (asked: string) => this.#health.sorted(resolversFor(asked, routed, system));
+    const asked = this.#health.note.bind(this.#health);
+    return askUpstream({ serversFor, timeoutMs: answerMs, asked }, name, type);
   }
 
   async #renew(): Promise<void> {

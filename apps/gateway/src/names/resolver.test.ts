@@ -142,6 +142,18 @@ test('an answer that says the same changes nothing, and names are asked for a bo
   assert.equal(world.changes, 200);
 });
 
+test('all names are asked for again when other resolvers may answer, also one that is being asked for', async (t) => {
+  const { answers, resolver, translation } = open(t);
+  answers.A = found(['10.0.0.1']);
+  resolver.expect([name('wiki', 1), name('docs', 2)]);
+  answers.A = found(['10.0.0.2']);
+  resolver.renew();
+  await until('the answer of the other resolver', () => Object.values(translation()).join() === '10.0.0.2,10.0.0.2');
+  answers.A = found(['10.0.0.3']);
+  resolver.renew();
+  await until('the answer of the third', () => Object.values(translation()).join() === '10.0.0.3,10.0.0.3');
+});
+
 const items = new Map<string, StateItem>(
   [
     gatewayItem(),

@@ -35,6 +35,8 @@ interface Entry {
   nextAt: number;
   failures: number;
   running: Promise<void> | null;
+  /** Whether the answer that is awaited may be that of a resolver that no longer counts. */
+  again: boolean;
 }
 
 const unknown: NameState = { A: null, AAAA: null, fault: null };
@@ -96,10 +98,19 @@ export class Resolver {
 
   #open(item: NameItem): Entry {
     const state = this.#allowed(item.id, this.#remembered.get(item.id) ?? unknown);
-    const entry: Entry = { item, state, nextAt: 0, failures: 0, running: null };
+    const entry: Entry = { item, state, nextAt: 0, failures: 0, running: null, again: false };
     this.#entries.set(item.id, entry);
     this.#due.set(entry, 0, this.#entries.size);
     return entry;
+  }
+
+  /** Asks for all names again soon, because other resolvers may answer now. */
+  renew(): void {
+    for (const entry of this.#entries.values()) {
+      entry.again = entry.running !== null;
+      this.#due.set(entry, 0, this.#entries.size);
+    }
+    this.#schedule();
   }
 
   /** Leaves addresses that are forbidden by now at once. Names that had no other one are asked for again. */
@@ -221,7 +232,9 @@ export class Resolver {
     const usable = [A, AAAA].some((known) => (known?.addresses.length ?? 0) > 0);
     entry.state = { A, AAAA, fault: usable ? null : faultOf(name, a, aaaa) };
     if (this.#entries.get(name) !== entry) return;
-    this.#due.set(entry, now + this.#waitOf(entry, [a, aaaa]), this.#entries.size);
+    const wait = this.#waitOf(entry, [a, aaaa]);
+    this.#due.set(entry, entry.again ? now : now + wait, this.#entries.size);
+    entry.again = false;
     if (same(before, entry.state)) return;
     this.#translate(entry);
     this.#options.changed(name);

@@ -43,8 +43,9 @@ const answer = (query: DecodedPacket, answers: Packet['answers'] = [], flags = 0
 });
 const a = (name: string, data: string, ttl = 30) => ({ type: 'A' as const, name, data, ttl });
 const cname = (name: string, data: string, ttl = 20) => ({ type: 'CNAME' as const, name, data, ttl });
-const ask = (port: number, name = 'wiki.example', timeoutMs = 400) =>
-  askUpstream([{ address: '127.0.0.1', port }], name, 'A', timeoutMs);
+const askAt = (ports: readonly number[], name = 'wiki.example', timeoutMs = 400) =>
+  askUpstream({ serversFor: () => ports.map((port) => ({ address: '127.0.0.1', port })), timeoutMs }, name, 'A');
+const ask = (port: number) => askAt([port]);
 
 test('an answer counts through its aliases, and records of other names do not', async (t) => {
   const port = await resolver(t, (query) => [
@@ -131,11 +132,37 @@ test('a name that does not exist, one without addresses, and a failure differ', 
 test('the next resolver is asked when one is silent, and a closed port is no wait', async (t) => {
   const silent = await resolver(t, () => []);
   const good = await resolver(t, (query) => [answer(query, [a('wiki.example', '10.0.0.1')])]);
-  const servers = [silent, good].map((port) => ({ address: '127.0.0.1', port }));
-  assert.deepEqual((await askUpstream(servers, 'wiki.example', 'A', 100)).addresses, ['10.0.0.1']);
-  await assert.rejects(
-    askUpstream([{ address: '127.0.0.1', port: silent }], 'wiki.example', 'A', 50),
-    /does not answer/,
+  assert.deepEqual((await askAt([silent, good], 'wiki.example', 100)).addresses, ['10.0.0.1']);
+  await assert.rejects(askAt([silent], 'wiki.example', 50), /does not answer/);
+  await assert.rejects(askAt([]), /no resolver/);
+});
+
+test('a resolver that does not know EDNS is asked again without it', async (t) => {
+  const extensions: number[] = [];
+  const port = await resolver(t, (query) => {
+    const known = (query.additionals ?? []).length;
+    extensions.push(known);
+    return [known > 0 ? answer(query, [], 1) : answer(query, [a('wiki.example', '10.0.0.1')])];
+  });
+  assert.deepEqual((await ask(port)).addresses, ['10.0.0.1']);
+  assert.deepEqual(extensions, [1, 0]);
+});
+
+test('the target of an alias is asked for at the resolvers of its own domain', async (t) => {
+  const outer = await resolver(t, (query) => [
+    answer(query, query.questions?.[0]?.name === 'wiki.example' ? [cname('wiki.example', 'host.lab')] : []),
+  ]);
+  const inner = await resolver(t, (query) => [answer(query, [a('host.lab', '10.0.0.1')])]);
+  const serversFor = (name: string) => [{ address: '127.0.0.1', port: name.endsWith('.lab') ? inner : outer }];
+  assert.deepEqual((await askUpstream({ serversFor, timeoutMs: 400 }, 'wiki.example', 'A')).addresses, ['10.0.0.1']);
+});
+
+test('a name has a bounded number of addresses, however many an answer contains', async (t) => {
+  const many = Array.from({ length: 2000 }, (_, n) => a('wiki.example', `10.0.${n >> 8}.${n & 255}`));
+  const port = await resolver(
+    t,
+    (query) => [answer(query, [], TRUNCATED_RESPONSE)],
+    (query) => [answer(query, many)],
   );
-  await assert.rejects(askUpstream([], 'wiki.example', 'A', 50), /no resolver/);
+  assert.equal((await ask(port)).addresses.length, 32);
 });

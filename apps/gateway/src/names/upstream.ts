@@ -28,43 +28,31 @@ export class UpstreamError extends Error {}
 
 /** Most CNAME records that are followed. */
 const mostAliases = 8;
+/** Most addresses of a name. */
+const mostAddresses = 32;
 const largestDatagram = 1232;
 const largestAnswer = 65_535;
 const triesPerServer = 2;
 
-/**
- * Asks resolvers about addresses, one after another until one answers. Each question has its own socket with a random
- * port, a random id, and one peer. A datagram that does not answer exactly this question is ignored. A truncated answer
- * is asked for again over TCP.
- */
-export async function askUpstream(
-  servers: readonly ResolverAddress[],
-  name: string,
-  type: AddressType,
-  timeoutMs: number,
-): Promise<UpstreamAnswer> {
-  let failure = new UpstreamError('this host has no resolver');
-  for (const server of Array.from({ length: triesPerServer }, () => servers).flat())
-    try {
-      return await askAll(server, name, type, timeoutMs);
-    } catch (error) {
-      failure = error instanceof UpstreamError ? error : new UpstreamError((error as Error).message);
-    }
-  throw failure;
+/** Where names are asked for, and how long. */
+export interface Upstream {
+  /** Returns the resolvers for a name, best first. */
+  readonly serversFor: (name: string) => readonly ResolverAddress[];
+  /** Time for one answer. */
+  readonly timeoutMs: number;
+  /** Called after each resolver was asked, with whether it answered. */
+  readonly asked?: (server: ResolverAddress, answered: boolean) => void;
 }
 
-/** Follows aliases whose target the answer does not contain. */
-async function askAll(
-  server: ResolverAddress,
-  name: string,
-  type: AddressType,
-  timeoutMs: number,
-): Promise<UpstreamAnswer> {
+/**
+ * Asks for the addresses of a name. Follows aliases whose target the answer does not contain: each may have other
+ * resolvers.
+ */
+export async function askUpstream(upstream: Upstream, name: string, type: AddressType): Promise<UpstreamAnswer> {
   let asked = name;
   let ttl = Number.POSITIVE_INFINITY;
   for (let aliases = 0; aliases <= mostAliases; ) {
-    const packet = await askOnce(server, asked, type, timeoutMs);
-    const found = readAnswer(packet, asked, type, mostAliases - aliases);
+    const found = await askServers(upstream, asked, type, mostAliases - aliases);
     ttl = Math.min(ttl, found.ttl);
     if (found.alias === null) return { addresses: found.addresses, reason: found.reason, ttl };
     asked = found.alias;
@@ -73,15 +61,42 @@ async function askAll(
   throw new UpstreamError(`${name} has more than ${mostAliases} aliases, or they form a circle`);
 }
 
+/**
+ * Asks resolvers one after another until one answers. Each question has its own socket with a random port, a random id,
+ * and one peer. A datagram that does not answer exactly this question is ignored. A truncated answer is asked for again
+ * over TCP.
+ */
+async function askServers(
+  { serversFor, timeoutMs, asked }: Upstream,
+  name: string,
+  type: AddressType,
+  most: number,
+): Promise<Reading> {
+  const servers = serversFor(name);
+  let failure = new UpstreamError('this host has no resolver');
+  for (const server of Array.from({ length: triesPerServer }, () => servers).flat())
+    try {
+      const found = readAnswer(await askOnce(server, name, type, timeoutMs), name, type, most);
+      asked?.(server, true);
+      return found;
+    } catch (error) {
+      asked?.(server, false);
+      failure = error instanceof UpstreamError ? error : new UpstreamError((error as Error).message);
+    }
+  throw failure;
+}
+
 interface Reading extends UpstreamAnswer {
   /** Name whose addresses are still to be asked for; null: none. */
   readonly alias: string | null;
   readonly aliases: number;
 }
 
+const rcodeOf = (packet: DecodedPacket): string => (packet as { rcode?: string }).rcode ?? 'NOERROR';
+
 /** Reads an answer. Only records that belong to the question, through its aliases, count. */
 export function readAnswer(packet: DecodedPacket, name: string, type: AddressType, most = mostAliases): Reading {
-  const rcode = (packet as { rcode?: string }).rcode ?? 'NOERROR';
+  const rcode = rcodeOf(packet);
   if (rcode !== 'NOERROR' && rcode !== 'NXDOMAIN') throw new UpstreamError(`the resolver answers ${rcode}`);
   let current = canonical(name);
   let ttl = Number.POSITIVE_INFINITY;
@@ -90,7 +105,8 @@ export function readAnswer(packet: DecodedPacket, name: string, type: AddressTyp
     const own = (packet.answers ?? []).filter((record) => canonical(record.name) === current);
     const addresses = own.flatMap((record) => (record.type === type ? addressOf(record.data, type) : []));
     for (const record of own) if ('ttl' in record && record.ttl !== undefined) ttl = Math.min(ttl, record.ttl);
-    if (addresses.length > 0) return { addresses: [...new Set(addresses)], reason: null, ttl, alias: null, aliases };
+    const few = [...new Set(addresses)].slice(0, mostAddresses);
+    if (few.length > 0) return { addresses: few, reason: null, ttl, alias: null, aliases };
     const alias = own.find((record) => record.type === 'CNAME');
     if (alias?.type !== 'CNAME') break;
     aliases += 1;
@@ -113,29 +129,44 @@ function negativeTtl({ authorities }: DecodedPacket): number {
   return soa?.type === 'SOA' ? Math.min(soa.ttl ?? 0, soa.data.minimum ?? 0) : 0;
 }
 
+/** Asks one resolver. One that does not know EDNS is asked again without it. */
 async function askOnce(
   server: ResolverAddress,
   name: string,
   type: AddressType,
   timeoutMs: number,
 ): Promise<DecodedPacket> {
+  const packet = await askWith(server, name, type, timeoutMs, [extension]);
+  return beforeEdns.has(rcodeOf(packet)) ? askWith(server, name, type, timeoutMs, []) : packet;
+}
+
+/** Answers of resolvers that do not know EDNS (RFC 6891, section 7). */
+const beforeEdns: ReadonlySet<string> = new Set(['FORMERR', 'NOTIMP']);
+
+const extension = {
+  type: 'OPT' as const,
+  name: '.' as const,
+  udpPayloadSize: largestDatagram,
+  extendedRcode: 0,
+  ednsVersion: 0,
+  flags: 0,
+  flag_do: false,
+  options: [],
+};
+
+async function askWith(
+  server: ResolverAddress,
+  name: string,
+  type: AddressType,
+  timeoutMs: number,
+  additionals: readonly (typeof extension)[],
+): Promise<DecodedPacket> {
   const query = {
     type: 'query' as const,
     id: randomInt(0x10000),
     flags: RECURSION_DESIRED,
     questions: [{ type, name, class: 'IN' as const }],
-    additionals: [
-      {
-        type: 'OPT' as const,
-        name: '.' as const,
-        udpPayloadSize: largestDatagram,
-        extendedRcode: 0,
-        ednsVersion: 0,
-        flags: 0,
-        flag_do: false,
-        options: [],
-      },
-    ],
+    additionals: [...additionals],
   };
   const matches = (data: Buffer) => answering(data, query.id, name, type);
   const packet = await overUdp(server, encode(query as Parameters<typeof encode>[0]), matches, timeoutMs);

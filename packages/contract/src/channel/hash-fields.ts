@@ -113,6 +113,7 @@ const fieldsOf: ItemFields = {
     drainUntil: moment,
     relayPorts: grouped({ from: plain, to: plain }),
     deniedRanges: translation,
+    dnsServers: translation,
   },
   device: {
     key,

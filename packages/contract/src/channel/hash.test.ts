@@ -16,6 +16,10 @@ const samples: { readonly [K in Kind]: Extract<StateItem, { kind: K }> } = {
       drainUntil: 1000,
       relayPorts: { from: 7000, to: 7010 },
       deniedRanges: ['10.0.0.9-10.0.0.9', '10.0.0.1-10.0.0.4'],
+      dnsServers: [
+        { address: '10.0.0.54', port: 53, domains: ['corp.example'] },
+        { address: '10.0.0.53', port: 53, domains: [] },
+      ],
     },
   },
   client: {
@@ -112,6 +116,10 @@ const goldenPlainClient = '32e636c7775dac59c2b30be2c99ec4c64ff5b14f6794e05510645
 const notHashed = new Set([
   'gateway.drainUntil',
   'gateway.deniedRanges',
+  'gateway.dnsServers',
+  'gateway.dnsServers.address',
+  'gateway.dnsServers.port',
+  'gateway.dnsServers.domains',
   'device.expiresAt',
   'site.expiresAt',
   'peer.expiresAt',

@@ -1,6 +1,7 @@
 import { parsePrefix, parseRange } from '@sallyport/ip';
 import { z } from 'zod';
 import { list } from '../bounds.ts';
+import { mostDnsDomains, mostDnsServers } from '../dns-servers.ts';
 import { parseEndpoint } from '../endpoint.ts';
 
 /**
@@ -54,6 +55,16 @@ export const GatewayItem = z.strictObject({
    * leaves it out, and agents of protocol 3 do not receive it.
    */
   deniedRanges: list(range, many).min(1).optional(),
+  /**
+   * Resolvers of its names. Left out: those of the host. The hash leaves it out, and agents of protocol 3 do not
+   * receive it.
+   */
+  dnsServers: list(
+    z.strictObject({ address, port: z.int().min(1).max(65535), domains: list(z.string().max(253), mostDnsDomains) }),
+    mostDnsServers,
+  )
+    .min(1)
+    .optional(),
 });
 
 /** Singleton `client`: the interface of a native device. */

@@ -58,6 +58,12 @@ const endpointForms = [
   { pattern: `^\\[${ipv6Whole}\\](:${portPattern})?$` },
 ];
 
+/** Name of a domain in DNS, in ASCII. */
+export const domain = z
+  .string()
+  .max(253)
+  .regex(new RegExp(`^(?![0-9.]+$)${label}([.]${label})*$`), 'must be a domain such as corp.example');
+
 /** JSON Schema of an IP address or prefix, for the OpenAPI document. */
 export const prefixForms = [
   { format: 'ipv4' },

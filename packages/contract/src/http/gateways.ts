@@ -1,9 +1,12 @@
+import { parseAddress } from '@sallyport/ip';
 import { z } from 'zod';
-import { bounded } from '../bounds.ts';
+import { bounded, list } from '../bounds.ts';
+import { mostDnsDomains, mostDnsServers } from '../dns-servers.ts';
 import { secret } from '../secrets.ts';
 import {
   count,
   description,
+  domain,
   endpoint,
   type Filters,
   id,
@@ -42,6 +45,28 @@ const relayPorts = z
   .optional()
   .describe('UDP ports of the relay, by default 52000-52999; the first port answers round-trip probes');
 
+/** Address ranges at which no resolver can be. */
+const noResolver = /^(0\.|22[4-9]\.|2[3-5][0-9]\.|::$|ff)/;
+
+const dnsServer = z.strictObject({
+  address: z
+    .string()
+    .max(64)
+    .refine(
+      (value) => parseAddress(value) !== null && !noResolver.test(value.toLowerCase()),
+      'must be the IP address of a resolver',
+    )
+    .meta({ anyOf: [{ format: 'ipv4' }, { format: 'ipv6' }] }),
+  port: z.int().min(1).max(65535).optional().describe('53 by default'),
+  domains: list(domain, mostDnsDomains)
+    .optional()
+    .describe('Names in these domains are asked for here; left out or empty: names that no other resolver has'),
+});
+
+const dnsServers = list(dnsServer, mostDnsServers)
+  .nullish()
+  .describe('Resolvers of names; null or empty: those of its host. The longest domain that fits decides');
+
 /** Request body that creates a gateway. */
 export const CreateGateway = z
   .strictObject({
@@ -55,6 +80,7 @@ export const CreateGateway = z
       .describe('Replace source addresses of devices with the address of the gateway; true by default'),
     relayPorts,
     mtu: mtu.nullish().describe(`${ofMtu}; null or left out: the setting of the tenant applies`),
+    dnsServers,
     labels,
   })
   .meta({ id: 'CreateGateway' });
@@ -73,6 +99,7 @@ export const UpdateGateway = z
     masquerade: z.boolean().optional(),
     relayPorts,
     mtu: mtu.nullish().describe(`${ofMtu}; null: the setting of the tenant applies`),
+    dnsServers,
     labels,
   })
   .meta({ id: 'UpdateGateway' });
@@ -138,6 +165,10 @@ export const Gateway = z
     relayPorts: z.string().optional(),
     masquerade: z.boolean().optional(),
     mtu: z.int().optional().describe('Left out: the setting of the tenant applies'),
+    dnsServers: z
+      .array(z.object({ address: z.string(), port: z.int().optional(), domains: z.array(z.string()).optional() }))
+      .optional()
+      .describe('Left out: the resolvers of its host'),
     publicKey: z.string().optional().describe('WireGuard public key; left out before enrolment'),
     labels: shownLabels,
     statistics: GatewayStatistics.optional(),

@@ -1,10 +1,11 @@
 import { randomUUIDv7 } from 'node:crypto';
-import type { GatewayIntent, GatewayStatus, Input } from '@sallyport/contract';
+import type { DnsServer, GatewayIntent, GatewayStatus, Input } from '@sallyport/contract';
 import { bit, decodeJson, labelsColumn } from '../../db/json.ts';
 import type { Change, Tx } from '../../db/store.ts';
 import { invalidField, notFound } from '../../errors.ts';
 import { type RequestContext, requireVersion } from '../../http/handlers.ts';
 import { leaveEntry } from '../../objects/devices/removal.ts';
+import { dnsColumn } from '../../objects/gateways/dns-servers.ts';
 import { endPairsOf, endPairsOutside } from '../../objects/gateways/relay-pairs.ts';
 import { shownStatus } from '../../objects/gateways/status.ts';
 import {
@@ -53,6 +54,7 @@ export async function createGateway(
     relay_enabled: 0,
     masquerade: bit(body.masquerade ?? true),
     mtu: body.mtu ?? null,
+    dns_servers: dnsColumn(body.dnsServers),
     deployed_on: null,
     last_online: null,
     error: null,
@@ -86,6 +88,7 @@ export async function changeGateway(
     endpoint: body.endpoint === undefined ? row.endpoint : body.endpoint,
     masquerade: body.masquerade === undefined ? row.masquerade : bit(body.masquerade),
     mtu: body.mtu === undefined ? row.mtu : body.mtu,
+    dns_servers: dnsColumn(body.dnsServers, row.dns_servers),
     labels: labelsColumn(body.labels, row.labels),
     ...(body.relayPorts === undefined || body.relayPorts === relayRange(row)
       ? {}
@@ -205,6 +208,7 @@ function audited({
   relay_enabled,
   masquerade,
   mtu,
+  dns_servers,
   relay_from,
   relay_to,
   labels: list,
@@ -221,6 +225,7 @@ function audited({
     relay_enabled,
     masquerade,
     mtu,
+    dns_servers: decodeJson<DnsServer[]>(dns_servers),
     relay_ports,
     labels,
   };

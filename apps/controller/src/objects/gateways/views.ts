@@ -2,6 +2,7 @@ import { Gateway, type GatewayPresence, GatewaySummary } from '@sallyport/contra
 import { isOutdated } from '../../channel/outdated.ts';
 import type { Channel, DesiredState, Presence } from '../../channel/types.ts';
 import { labelsField } from '../../db/json.ts';
+import { dnsField } from './dns-servers.ts';
 import { lastOnline, shownError, shownStatus } from './status.ts';
 import type { AttachedResource, GatewayRow } from './store.ts';
 import { maskedToken } from './token.ts';
@@ -28,6 +29,7 @@ export function gatewayView(
     intent: row.intent,
     masquerade: row.masquerade === 1,
     ...present('mtu', row.mtu),
+    ...dnsField(row.dns_servers),
     ...present('description', row.description),
     ...present('error', shownError(row, presence)),
     ...present('lastOnline', isoOrNull(lastOnline(row, presence))),

@@ -362,5 +362,6 @@ function gatewayItem(gateway: WorldGateway, settings: WorldSettings): GatewayIte
     intent,
     drainUntil,
     relayPorts: relayEnabled ? { from: relayPorts.from, to: relayPorts.to } : null,
+    ...(gateway.dnsServers !== undefined && { dnsServers: [...gateway.dnsServers] }),
   };
 }
