@@ -21,6 +21,14 @@ export const UNSCOPED_QUERIES: { file: string; reason: string }[] = [
     reason: 'a WireGuard handshake names a key only; the tenant comes from the row',
   },
   {
+    file: 'apps/controller/src/rotation/master-key.ts',
+    reason: 'the master key seals the secrets of all tenants',
+  },
+  {
+    file: 'apps/controller/src/secrets/hash-key.ts',
+    reason: 'the key of hashes belongs to the controller, not to a tenant',
+  },
+  {
     file: 'apps/controller/src/objects/agents/wireguard-keys.ts',
     reason: 'a WireGuard key is the key of one agent, whatever its tenant',
   },

@@ -27,10 +27,10 @@ const configOf = (dataDir: string) => ({ dataDir, masterKey: { file: join(dataDi
 
 /** Starts a program with a data directory, notes a value in the database, and ends. */
 async function use(dataDir: string, migrations: Migrations, value: string) {
-  const { database, masterKey, settle, upgrade } = await openDataDirectory(configOf(dataDir), migrations);
+  const { database, masterKeys, settle, upgrade } = await openDataDirectory(configOf(dataDir), migrations);
   const store = createStore(database, Date.now);
   try {
-    await loadIdentity(store, createSecretBox(masterKey));
+    await loadIdentity(store, createSecretBox(...masterKeys));
     settle();
     await database
       .insertInto('meta')

@@ -6,7 +6,7 @@ import type { Config } from './config.ts';
 import { type Migrations, ownMigrations } from './db/migrate.ts';
 import { type EmbeddedDatabase, openUnmigrated } from './db/open.ts';
 import { OperatorError } from './errors.ts';
-import { readMasterKey, syncDirectory, writeMasterKey } from './secrets/master-key.ts';
+import { type MasterKeys, readMasterKeys, syncDirectory, writeMasterKey } from './secrets/master-key.ts';
 import { attempt } from './system-error.ts';
 
 /** Stands in a data directory while a restore replaces its files. */
@@ -15,7 +15,8 @@ export const restoreMarker = 'restore.pending';
 /** The data directory of a controller, opened. */
 export interface DataDirectory {
   readonly database: EmbeddedDatabase;
-  readonly masterKey: Buffer;
+  /** The one in use first. Two while it is being replaced. */
+  readonly masterKeys: MasterKeys;
   /** Backup that was made because this program has migrated the database; null when it had nothing to migrate. */
   readonly upgrade: Upgrade | null;
   /** To be called once the database holds something that was sealed with the master key. */
@@ -99,7 +100,11 @@ function refuseLoneKey({ file, mayCreate }: Config['masterKey'], dataDir: string
  * A new key waits under another name until the database holds something that was sealed with it, so that a first start
  * that is interrupted leaves nothing that looks like a loss.
  */
-function keyFor({ file, mayCreate }: Config['masterKey'], dataDir: string, fresh: boolean) {
+function keyFor(
+  { file, mayCreate }: Config['masterKey'],
+  dataDir: string,
+  fresh: boolean,
+): Pick<DataDirectory, 'masterKeys' | 'settle'> & { readonly file: string } {
   const waiting = join(dataDir, 'master.key.new');
   const settle = (): void => {
     if (!mayCreate || !existsSync(waiting)) return;
@@ -107,9 +112,9 @@ function keyFor({ file, mayCreate }: Config['masterKey'], dataDir: string, fresh
     else renameSync(waiting, file);
     syncDirectory(dataDir);
   };
-  if (!mayCreate || existsSync(file)) return { file, masterKey: readMasterKey(file), settle };
-  if (fresh) return { file: waiting, masterKey: writeMasterKey(waiting, randomBytes(32)), settle };
-  if (existsSync(waiting)) return { file: waiting, masterKey: readMasterKey(waiting), settle };
+  if (!mayCreate || existsSync(file)) return { file, masterKeys: readMasterKeys(file), settle };
+  if (fresh) return { file: waiting, masterKeys: [writeMasterKey(waiting, randomBytes(32))], settle };
+  if (existsSync(waiting)) return { file: waiting, masterKeys: readMasterKeys(waiting), settle };
   throw new OperatorError(
     `there is a database in ${dataDir} but no master.key: neither is of use without the other. Bring back the master.key that belongs to it, or both with "sally operator restore FILE --replace"`,
   );

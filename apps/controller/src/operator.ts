@@ -17,13 +17,14 @@ import type { Mail } from './mail/types.ts';
 import { requirePlace } from './objects/sign-in/deps.ts';
 import { linkUrl } from './objects/sign-in/links.ts';
 import { listTenants } from './objects/tenants/queries.ts';
+import { addRotations, type Rotations } from './rotation/routes.ts';
 
 /**
  * What only the operator may do, over a socket that only the controller's own user can open: whoever can reach it needs
  * no key. JSON over HTTP, failures as everywhere.
  */
 export function createOperatorServer(
-  { store, mail }: { readonly store: Store; readonly mail: Mail },
+  { store, mail, ...rotations }: { readonly store: Store; readonly mail: Mail } & Rotations,
   log: FastifyBaseLogger,
   snapshots: Pick<Snapshots, 'take'>,
   signInUrl: () => string,
@@ -53,6 +54,7 @@ export function createOperatorServer(
     if (!(await listTenants(store)).some(({ id }) => id === tenant)) throw notFound();
     return verifyAudit(store, tenant);
   });
+  addRotations(app, rotations, operator);
   app.get('/backup', async (request, reply) => {
     const { size, pieces, discard } = await snapshots.take();
     log.info({ bytes: size }, 'a backup is being taken');

@@ -29,7 +29,9 @@ import { listTenants } from './objects/tenants/queries.ts';
 import { createOperatorServer, listenOperator } from './operator.ts';
 import { settleOverlay } from './overlay/range.ts';
 import { namesHaveAddresses } from './overlay/virtual.ts';
-import { createSecretBox, type SecretBox } from './secrets/box.ts';
+import { MasterKeyRotation } from './rotation/master-key.ts';
+import { createSecretBox, type RotatingBox } from './secrets/box.ts';
+import { settleHashKey } from './secrets/hash-key.ts';
 import { beginEpoch, type ControllerIdentity, loadIdentity } from './secrets/identity.ts';
 
 /** A controller that serves. */
@@ -44,7 +46,7 @@ export interface Started {
   readonly firstKey: { readonly key: string; readonly given: boolean } | null;
   readonly store: Store;
   readonly app: App;
-  readonly secrets: { readonly box: SecretBox; readonly identity: ControllerIdentity };
+  readonly secrets: { readonly box: RotatingBox; readonly identity: ControllerIdentity };
   stop(): Promise<void>;
 }
 
@@ -72,7 +74,7 @@ export async function startController(config: Config, version: string, log: Fast
     undo.push(() => snapshots.stop());
     const firstKey = await firstTenant(store, config, log);
     const operator = createOperatorServer(
-      { store, mail: app.mail },
+      { store, mail: app.mail, masterKey: masterKeyRotation(store, secrets.box, masterKeyFile, snapshots) },
       log,
       snapshots,
       () => config.publicUrl ?? localUrl,
@@ -109,6 +111,9 @@ export async function startController(config: Config, version: string, log: Fast
 
 const upkeepMs = 30_000;
 
+const masterKeyRotation = (store: Store, box: RotatingBox, file: string, snapshots: Snapshots) =>
+  new MasterKeyRotation({ store, box, file, whileNoBackup: (work) => snapshots.whileNone(work) });
+
 async function openApp(
   config: Config,
   version: string,
@@ -119,10 +124,10 @@ async function openApp(
   const countries = openCountries(config.countryDatabaseFile, (err, ip) =>
     log.warn({ err, ip }, 'the country database is malformed: countries of some addresses are unknown'),
   );
-  const { database, masterKey, settle, upgrade } = await openDataDirectory(config);
+  const { database, masterKeys, settle, upgrade } = await openDataDirectory(config);
   if (upgrade !== null)
     log.info(upgrade, 'the database was upgraded; the backup before it lets the older version return');
-  const box = createSecretBox(masterKey);
+  const box = createSecretBox(...masterKeys);
   const quotas = new Quotas(config.quotas);
   const store = createStore(database, Date.now, quotas.check.bind(quotas), (err) =>
     log.error({ err }, 'a part of the controller could not follow a commit'),
@@ -131,6 +136,7 @@ async function openApp(
     // First, for this fails when the key is another one: then nothing is changed.
     await loadIdentity(store, box);
     settle();
+    await settleHashKey(store, box);
     const range = await settleOverlay(store, config.overlay);
     log.info({ range }, 'addresses in the tunnel come from this overlay');
     if (!namesHaveAddresses(range)) log.warn({ range }, namesOffText);

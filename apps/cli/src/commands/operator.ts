@@ -7,15 +7,28 @@ import type { Session } from '../session.ts';
  * These entries also catch options of `sally` written before the command.
  */
 export function addOperator(program: Command, session: Session): void {
-  const group = program.command('operator').description('backups, on the controller’s host');
+  const group = program.command('operator').description('backups and keys, on the controller’s host');
   const add = (name: string, description: string, options: readonly string[]): void => {
     const command = group.command(name).description(description).allowUnknownOption().helpOption(false);
-    for (const option of [...options, '--passphrase-file <file>', '--help']) command.option(option);
+    for (const option of [...options, '--help']) command.option(option);
     command.argument('[args...]').action(() => runOperator(name, session));
   };
-  add('backup', 'back up database, master key and local gateway to one file', ['--plain', '--force', '--verify']);
-  add('restore', 'restore a backup into a data directory', ['--replace', '--dry-run', '--master-key-file <file>']);
+  add('backup', 'back up database, master key and local gateway to one file', [
+    '--plain',
+    '--force',
+    '--verify',
+    passphrase,
+  ]);
+  add('restore', 'restore a backup into a data directory', [
+    '--replace',
+    '--dry-run',
+    '--master-key-file <file>',
+    passphrase,
+  ]);
+  add('rotate-master-key', 'replace the key that encrypts secrets in the database', ['--dry-run', '--finish']);
 }
+
+const passphrase = '--passphrase-file <file>';
 
 async function runOperator(name: string, session: Session): Promise<void> {
   const { runOperator: start, argv } = session.io;

@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { cleanLines } from '@sallyport/contract/text';
 import { stopRequested } from '@sallyport/program';
 import { OperatorError } from '../errors.ts';
+import { parseRotation } from '../rotation/arguments.ts';
+import { rotateKey } from '../rotation/command.ts';
 import { isSystemError, systemReason } from '../system-error.ts';
 import { type Command, helpText, parseCommand, UsageError } from './arguments.ts';
 import type { Pieces } from './bytes.ts';
@@ -21,20 +23,23 @@ void stopRequested(process, {
   closedOutput: 'continue',
   write: (text) => writeSync(2, text),
   left: () => 'Unfinished files, whose names end in .partial, may be left. Remove them; nothing reads them.\n',
-}).then(() => stopped.abort(new OperatorError('stopped: nothing was written')));
+}).then(() => stopped.abort(new OperatorError('stopped before the end')));
 
 process.exitCode = await main(process.argv.slice(2));
 process.exit();
 
 async function main(args: readonly string[]): Promise<number> {
   try {
-    await carryOut(
-      parseCommand(args, {
-        dataDir: process.env.SALLYPORT_DATA_DIR,
-        passphraseFile: process.env.SALLYPORT_BACKUP_PASSPHRASE_FILE,
-        masterKeyFile: process.env.SALLYPORT_MASTER_KEY_FILE,
-      }),
-    );
+    const rotation = parseRotation(args, process.env.SALLYPORT_DATA_DIR);
+    if (rotation !== null) process.stdout.write(await rotateKey(rotation, stopped.signal));
+    else
+      await carryOut(
+        parseCommand(args, {
+          dataDir: process.env.SALLYPORT_DATA_DIR,
+          passphraseFile: process.env.SALLYPORT_BACKUP_PASSPHRASE_FILE,
+          masterKeyFile: process.env.SALLYPORT_MASTER_KEY_FILE,
+        }),
+      );
     return 0;
   } catch (error) {
     const usage = error instanceof UsageError;

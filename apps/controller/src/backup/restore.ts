@@ -16,11 +16,11 @@ import { dirname, join, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { restoreMarker } from '../data-directory.ts';
 import { OperatorError } from '../errors.ts';
-import { syncDirectory } from '../secrets/master-key.ts';
+import { readMasterKeys, syncDirectory } from '../secrets/master-key.ts';
 import { attempt } from '../system-error.ts';
 import type { Pieces } from './bytes.ts';
 import type { AskPassphrase } from './container.ts';
-import { type Contents, keyText, stage } from './stage.ts';
+import { type Contents, stage } from './stage.ts';
 
 /** Options of a restore. */
 export interface RestoreOptions {
@@ -88,9 +88,9 @@ function checkFree({ dataDir, replace }: RestoreOptions): void {
 /** A key elsewhere is not moved: it may serve other installations. */
 function checkKeyFile({ masterKeyFile }: RestoreOptions, staged: string): void {
   if (masterKeyFile === null || !existsSync(masterKeyFile)) return;
-  const same =
-    attempt(`${masterKeyFile} cannot be read`, () => keyText(masterKeyFile)) === keyText(join(staged, 'master.key'));
-  if (!same)
+  // While the key is being replaced, the file also holds the one from before.
+  const held = readMasterKeys(masterKeyFile);
+  if (!readMasterKeys(join(staged, 'master.key')).every((key) => held.some((other) => other.equals(key))))
     throw new OperatorError(
       `${masterKeyFile} (SALLYPORT_MASTER_KEY_FILE) holds another key than the backup: move it away, or name another file`,
     );

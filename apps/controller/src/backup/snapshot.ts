@@ -46,6 +46,18 @@ export class Snapshots {
     }
   }
 
+  /** Runs a work while no snapshot is taken, and lets none begin meanwhile. */
+  async whileNone<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#busy !== null) throw new ApiError('unavailable', 'A backup is being made: wait for it to end');
+    const running = work();
+    this.#busy = running;
+    try {
+      return await running;
+    } finally {
+      this.#busy = null;
+    }
+  }
+
   /** Ends a running copy. Resolves when the copy no longer uses the database. */
   async stop(): Promise<void> {
     this.#stop.abort(new ApiError('unavailable', 'The controller is stopping'));

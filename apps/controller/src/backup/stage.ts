@@ -1,11 +1,11 @@
-import { mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { unusableMigrations } from '../db/migrate.ts';
 import { OperatorError } from '../errors.ts';
 import { createSecretBox } from '../secrets/box.ts';
 import { identityFits } from '../secrets/identity.ts';
-import { readMasterKey } from '../secrets/master-key.ts';
+import { readMasterKeys } from '../secrets/master-key.ts';
 import { isSystemError, systemReason } from '../system-error.ts';
 import { type Manifest, unpackArchive } from './archive.ts';
 import type { Pieces } from './bytes.ts';
@@ -102,14 +102,9 @@ function checkDatabase(database: DatabaseSync, folder: string): void {
       .all()
       .map(({ key, value }) => [key, String(value)]),
   );
-  const box = createSecretBox(readMasterKey(join(folder, 'master.key')));
+  const box = createSecretBox(...readMasterKeys(join(folder, 'master.key')));
   if (!identityFits(box, meta.get('identity') ?? ''))
     throw new OperatorError('the master key in the backup does not fit its database: use another backup');
   if (!meta.has(copyMarker))
     throw new OperatorError('the database in the backup is not marked as a copy: use another backup');
-}
-
-/** The master key as text, for comparing. */
-export function keyText(path: string): string {
-  return readFileSync(path, 'utf8').trim().toLowerCase();
 }

@@ -23,21 +23,22 @@ export interface BeaconKeys {
 /** Reads the keys from the database. The first start creates them. All replicas share them. */
 export async function loadBeaconKeys(store: Store, box: SecretBox): Promise<BeaconKeys> {
   const meta = unscoped(store.db, 'the keys of the beacon belong to the controller, not to a tenant');
-  const row = await meta.selectFrom('meta').select('value').where('key', '=', metaKey).executeTakeFirst();
+  const row = await meta.selectFrom('meta').select('value').where('key', '=', beaconKeysPlace).executeTakeFirst();
   if (row !== undefined) return keysOf(openKeys(box, row.value));
   const made = [newPrivateKey(), newPrivateKey(), newPrivateKey()];
   await meta
     .insertInto('meta')
-    .values({ key: metaKey, value: box.seal(made.join(' '), metaKey) })
+    .values({ key: beaconKeysPlace, value: box.seal(made.join(' '), beaconKeysPlace) })
     .execute();
   return keysOf(made);
 }
 
-const metaKey = 'beacon-keys';
+/** Where the keys are in the table `meta`, and what binds them to it. */
+export const beaconKeysPlace = 'beacon-keys';
 
 function openKeys(box: SecretBox, sealed: string): string[] {
   try {
-    return box.open(sealed, metaKey).split(' ');
+    return box.open(sealed, beaconKeysPlace).split(' ');
   } catch {
     throw new OperatorError(
       'the master key does not fit this database: restore the master.key file that belongs to it',

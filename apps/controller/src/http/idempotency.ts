@@ -77,7 +77,7 @@ export async function onceOnly(
   work: () => Promise<Sent>,
 ): Promise<Sent & { readonly replayed: boolean }> {
   if (request === null) return { ...(await work()), replayed: false };
-  const purpose = `idempotency ${request.tenant} ${request.actor}`;
+  const purpose = answerPurpose(request.tenant, request.actor);
   const kept = await tx.scoped
     .selectFrom('idempotency_keys')
     .selectAll()
@@ -105,6 +105,9 @@ export async function onceOnly(
   await tx.scoped.insertInto('idempotency_keys', row).execute();
   return { ...sent, replayed: false };
 }
+
+/** Binds a sealed answer to the caller that it is for. */
+export const answerPurpose = (tenant: string, actor: string): string => `idempotency ${tenant} ${actor}`;
 
 /** A secret leaves the controller in the first answer only. */
 function keptBody({ response }: Operation, body: string | null): string | null {

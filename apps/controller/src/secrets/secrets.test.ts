@@ -7,7 +7,7 @@ import { testFolder } from '../testing/controller-process.ts';
 import { openTestStore } from '../testing/harness.ts';
 import { createSecretBox } from './box.ts';
 import { beginEpoch, loadIdentity } from './identity.ts';
-import { readMasterKey, writeMasterKey } from './master-key.ts';
+import { readMasterKeys, writeMasterKey } from './master-key.ts';
 
 const box = createSecretBox(Buffer.alloc(32, 1));
 
@@ -33,12 +33,12 @@ test('keyed hashes are the same for the same key and no other', () => {
 
 test('a master key is written for its owner only; what is no key is refused', (t) => {
   const file = join(testFolder(t), 'master.key');
-  assert.throws(() => readMasterKey(file), { name: 'OperatorError', message: /there is no file/ });
+  assert.throws(() => readMasterKeys(file), { name: 'OperatorError', message: /there is no file/ });
   const made = writeMasterKey(file, Buffer.alloc(32, 7));
   assert.equal(statSync(file).mode & 0o777, 0o600);
-  assert.deepEqual(readMasterKey(file), made);
+  assert.deepEqual(readMasterKeys(file), [made]);
   writeFileSync(file, 'short');
-  assert.throws(() => readMasterKey(file), /64 hexadecimal digits/);
+  assert.throws(() => readMasterKeys(file), /64 hexadecimal digits/);
 });
 
 test('the controller’s identity lives as long as its database, and signs', async (t) => {

@@ -65,7 +65,7 @@ export class Outbox {
     const id = randomUUIDv7();
     const row: Omit<MailRow, 'tenant_id'> = {
       ...{ id, user_id: user, created_at: tx.now, kind, link_id: link, state: 'WAITING' },
-      ...{ content: this.#box.seal(encodeJson(content), purposeOf(id)), tries: 0, next_try_at: tx.now },
+      ...{ content: this.#box.seal(encodeJson(content), mailPurpose(id)), tries: 0, next_try_at: tx.now },
       ...{ ended_at: null, failure: null },
     };
     await tx.scoped.insertInto('mails', row).execute();
@@ -90,11 +90,12 @@ export class Outbox {
   /** Returns what a waiting mail says. Throws when it was changed in the database. */
   contentOf({ id, content }: MailRow): MailContent {
     if (content === null) throw new Error(`the mail ${id} has no content any more`);
-    return decodeJson(this.#box.open(content, purposeOf(id)));
+    return decodeJson(this.#box.open(content, mailPurpose(id)));
   }
 }
 
-const purposeOf = (id: string): string => `mail ${id}`;
+/** Binds the sealed content of a mail to the mail. */
+export const mailPurpose = (id: string): string => `mail ${id}`;
 
 function kindOf({ kind }: MailContent): MailRow['kind'] {
   if (kind === 'INVITATION') return 'INVITATION';

@@ -13,7 +13,7 @@ export const checkMs = 15 * 60_000;
 export const unconfirmedMs = 8 * 3600_000;
 
 /** Binds a sealed refresh token to its grant. */
-const purpose = (grant: string): string => `refresh token ${grant}`;
+export const refreshTokenPurpose = (grant: string): string => `refresh token ${grant}`;
 
 /** Returns when to ask next. Moments are spread, so that the sign-ins of a morning do not come back together. */
 export const nextCheck = (now: number): number => now + randomInt(checkMs * 0.8, checkMs);
@@ -30,7 +30,7 @@ export async function beginGrant(
     .insertInto('provider_grants', {
       id,
       ...row,
-      refresh_token: refreshToken === null ? null : box.seal(refreshToken, purpose(id)),
+      refresh_token: refreshToken === null ? null : box.seal(refreshToken, refreshTokenPurpose(id)),
       created_at: tx.now,
       checked_at: tx.now,
       next_check_at: refreshToken === null ? null : nextCheck(tx.now),
@@ -45,7 +45,7 @@ export const findGrant = (db: Scoped, id: string): Promise<GrantRow | undefined>
 
 /** Returns the refresh token of a grant; null when it has none. */
 export const refreshTokenOf = (box: Pick<SecretBox, 'open'>, { id, refresh_token }: GrantRow): string | null =>
-  refresh_token === null ? null : box.open(refresh_token, purpose(id));
+  refresh_token === null ? null : box.open(refresh_token, refreshTokenPurpose(id));
 
 /** Notes that the provider confirmed a grant. It may have replaced the refresh token. */
 export async function keepGrant(
@@ -57,7 +57,7 @@ export async function keepGrant(
   await tx.scoped
     .updateTable('provider_grants')
     .set({
-      refresh_token: refreshToken === null ? null : box.seal(refreshToken, purpose(id)),
+      refresh_token: refreshToken === null ? null : box.seal(refreshToken, refreshTokenPurpose(id)),
       checked_at: tx.now,
       next_check_at: refreshToken === null ? null : nextCheck(tx.now),
     })

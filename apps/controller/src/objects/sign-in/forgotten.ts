@@ -15,7 +15,8 @@ import { settingsRow, signInSettings } from './settings.ts';
 
 /** Requests that wait at once, of all tenants. */
 const atOnce = 1000;
-const purpose = 'forgotten password';
+/** Binds a sealed request for a new password to its place. */
+export const forgottenPurpose = 'forgotten password';
 
 /** What a person types who has forgotten the password. */
 export interface ForgottenPassword {
@@ -38,7 +39,7 @@ export async function askForPassword(
     .select((eb) => eb.fn.countAll<number>().as('present'))
     .executeTakeFirstOrThrow();
   if (present >= atOnce) throw new ApiError('rate_limited', 'Too many people ask for a new password now', [], 60);
-  const row = { id: randomUUIDv7(), created_at: store.now(), content: box.seal(encodeJson(request), purpose) };
+  const row = { id: randomUUIDv7(), created_at: store.now(), content: box.seal(encodeJson(request), forgottenPurpose) };
   await db.insertInto('forgotten_passwords').values(row).execute();
 }
 
@@ -52,7 +53,7 @@ export async function answerForgotten(deps: {
   const db = unscoped(store.db, 'whose password was forgotten is found out now');
   const rows = await db.selectFrom('forgotten_passwords').selectAll().orderBy('id').execute();
   for (const { id, content } of rows) {
-    const { tenant: slug, email } = decodeJson<ForgottenPassword>(box.open(content, purpose));
+    const { tenant: slug, email } = decodeJson<ForgottenPassword>(box.open(content, forgottenPurpose));
     const tenant = await findTenant(store, slug);
     const user = tenant === null ? null : await accountWithPassword(scoped(store.db, tenant), email);
     if (user === null) await db.deleteFrom('forgotten_passwords').where('id', '=', id).execute();
