@@ -37,6 +37,11 @@ const device = ClientStatus.parse({
     { id: '1', name: 'wiki', denied: null, routes: ['10.20.0.10'] },
     { id: '2', name: 'payroll', denied: 'no policy allows it', routes: [] },
   ],
+  names: {
+    by: 'resolved',
+    problem: 'Another program interferes.',
+    names: [{ name: 'wiki.corp.example', addresses: ['100.96.0.1'], resources: ['1'] }],
+  },
   posture: {},
 });
 
@@ -57,6 +62,8 @@ test('status shows this host’s device first: carrying gateways, paths, and den
   assert.match(out, /^This device +d0000000/);
   assert.match(out, /Controller +https:\/\/c\.example: connected\n/);
   assert.match(out, /Note +10\.9\.0\.0\/24 is also/);
+  assert.match(out, /Names +wiki\.corp\.example \(by systemd-resolved\)\n/);
+  assert.match(out, /Note +Another program interferes\.\n/);
   assert.match(out, /wiki +10\.20\.0\.10 +berlin +relayed by paris +12\.5 ms +the first in order/);
   assert.match(out, /payroll +- +- +- +- +denied: no policy allows it/);
   assert.match(out, /\(internet\) +0\.0\.0\.0\/0 +- +- +- +no gateway answers/);

@@ -92,6 +92,7 @@ export const families: readonly Family[] = [
       { name: 'up', about: 'connect this host as a device' },
       { name: 'down', about: 'disconnect this host, and undo everything' },
       { name: 'ping', about: 'ping a resource, a gateway or an address through the tunnel' },
+      { name: 'dns', about: 'explain how a host name resolves on this host' },
       { name: 'netcheck', about: 'check what the network around this host lets through' },
     ],
     load: async () => (await import('./commands/client.ts')).addClient,

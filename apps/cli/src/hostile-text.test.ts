@@ -182,6 +182,7 @@ const OTHERS = [
     'up',
     'down',
     'ping',
+    'dns',
     'netcheck',
     'doctor',
     'uninstall',

@@ -58,7 +58,16 @@ test('ping takes one target, a count and a timeout', () => {
   assert.match(refused('ping', 'a', '-W', 'x'), /seconds/);
 });
 
+test('dns takes one name', () => {
+  const command = { kind: 'dns', stateDir: defaultStateDir, name: 'wiki.corp.example', json: true };
+  assert.deepEqual(parseCommand(['dns', 'wiki.corp.example', '--json']), command);
+  assert.match(refused('dns'), /name a host/);
+  assert.match(refused('dns', 'a', 'b'), /give one name/);
+  assert.match(refused('dns', 'a'.repeat(254)), /longer than 253/);
+});
+
 test('wrong usage names the argument', () => {
+  assert.match(refused('up', '--dns', 'magic'), /not one of auto, resolved, networkmanager, resolv\.conf, off/);
   assert.match(refused('up', '--interface', '1x'), /--interface/);
   assert.match(refused('up', '--interface', 'x'.repeat(16)), /--interface/);
   assert.match(refused('up', '--wireguard', 'magic'), /not one of auto, kernel, userspace/);
@@ -68,7 +77,7 @@ test('wrong usage names the argument', () => {
 });
 
 test('the help names every option of a command', () => {
-  for (const name of ['up', 'down', 'ping', 'netcheck', 'run']) {
+  for (const name of ['up', 'down', 'ping', 'dns', 'netcheck', 'run']) {
     const command = parseCommand([name, '--help']);
     assert.ok(command.kind === 'help');
     assert.match(command.text, /--state-dir/);

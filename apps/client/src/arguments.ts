@@ -62,6 +62,7 @@ export type Command =
       readonly timeoutMs: number;
       readonly json: boolean;
     } & Place)
+  | ({ readonly kind: 'dns'; readonly name: string; readonly json: boolean } & Place)
   | ({
       readonly kind: 'netcheck';
       readonly controller: string | null;
@@ -86,7 +87,7 @@ export function parseCommand(args: readonly string[], caFile: string | null = nu
   if (name === '--help' || name === '-h' || name === 'help') return { kind: 'help', text: helpOf(null) };
   if (!isCommandName(name))
     throw new UsageError(withHint(`unknown command ${JSON.stringify(name)}`, name, commandNames));
-  const { values, positionals } = parseFlags(name, rest, options[name], name === 'ping');
+  const { values, positionals } = parseFlags(name, rest, options[name], name === 'ping' || name === 'dns');
   if (values.help === true) return { kind: 'help', text: helpOf(name) };
   const stateDir = textFlag(values, 'state-dir') ?? defaultStateDir;
   const json = values.json === true;
@@ -113,6 +114,8 @@ export function parseCommand(args: readonly string[], caFile: string | null = nu
         controller: textFlag(values, 'controller'),
         caFile: fileOf(values, caFile),
       };
+    case 'dns':
+      return { kind: 'dns', stateDir, json, name: hostName(positionals) };
     case 'ping':
       return {
         kind: 'ping',
@@ -149,6 +152,7 @@ const options = {
   },
   down: { ...common, ...json, forget: { type: 'boolean' } },
   ping: { ...common, ...json, count: { type: 'string', short: 'c' }, timeout: { type: 'string', short: 'W' } },
+  dns: { ...common, ...json },
   netcheck: { ...common, ...json, controller: { type: 'string' }, 'ca-file': { type: 'string' } },
 } as const;
 
@@ -183,6 +187,13 @@ function target(positionals: readonly string[]): string {
   const [first, ...more] = positionals;
   if (first === undefined || first === '') throw new UsageError('ping: name a resource, a gateway or an address');
   if (more.length > 0) throw new UsageError(`ping: give one target, not also ${more.join(' ')}`);
+  return first;
+}
+
+function hostName([first = '', ...more]: readonly string[]): string {
+  if (first === '') throw new UsageError('dns: name a host, such as wiki.corp.example');
+  if (more.length > 0) throw new UsageError(`dns: give one name, not also ${more.join(' ')}`);
+  if (first.length > 253) throw new UsageError('dns: the name is longer than 253 characters');
   return first;
 }
 

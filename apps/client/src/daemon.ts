@@ -1,5 +1,6 @@
 import type { Agent } from '@sallyport/agent-runtime';
 import type { ClientStatus, LocalReply, LocalRequest } from '@sallyport/contract/local';
+import { explainName } from './dns/explain.ts';
 import { netcheck } from './netcheck/netcheck.ts';
 import { ping } from './ping/ping.ts';
 import type { ClientPlane } from './plane/client-plane.ts';
@@ -47,6 +48,8 @@ export async function answer(parts: DaemonParts, request: LocalRequest): Promise
       return { type: 'status', status: statusNow(parts) };
     case 'ping':
       return ping(request.target, { items, view: plane.view, timeoutMs: request.timeoutMs });
+    case 'dns':
+      return explainName(request.name, { items, view: plane.view, trace: (name) => plane.trace(name) });
     case 'netcheck':
       return netcheck({
         controller,

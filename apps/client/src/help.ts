@@ -1,5 +1,5 @@
 /** Names of the client's commands. */
-export const commandNames = ['up', 'down', 'ping', 'netcheck', 'run'] as const;
+export const commandNames = ['up', 'down', 'ping', 'dns', 'netcheck', 'run'] as const;
 /** Name of a command. */
 export type CommandName = (typeof commandNames)[number];
 
@@ -18,6 +18,7 @@ const overview = `Usage: sally <command> [options], on a device
   up         Connect this device: enrols it the first time, then keeps its tunnel up.
   status     Show which gateway carries each resource, the path, and denials with reasons.
   ping       Ping a resource, a gateway or an address through the tunnel.
+  dns        Explain how a host name resolves on this device.
   netcheck   Check what the network around this device lets through.
   down       Disconnect, and undo everything on this host.
 
@@ -72,6 +73,13 @@ ICMP and on the TCP ports 443, 80 and 22. UDP is not probed.
   -c, --count N              number of pings (default 4)
   -W, --timeout SECONDS      how long to wait for each answer (default 2)
   --json                     print one line of JSON for each ping`,
+  dns: `Usage: sally dns NAME [options]
+
+Explains how a host name resolves on this device: the resource and its virtual addresses, what the
+gateway answers, what programs on this host get, and how long both took. For other names it asks the
+resolvers of this host. The exit code is 1 when something keeps the name from resolving.
+
+  --json                     print the explanation as JSON`,
   netcheck: `Usage: sally netcheck [options]
 
   --controller URL           controller to ask when no daemon runs

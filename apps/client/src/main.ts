@@ -56,6 +56,8 @@ async function main(args: readonly string[]): Promise<number> {
       }
       case 'ping':
         return await (await import('./commands/ask.ts')).pingTarget(command, output);
+      case 'dns':
+        return await (await import('./commands/ask.ts')).explainDns(command, output);
       case 'netcheck':
         return await (await import('./commands/ask.ts')).checkNetwork(command, output);
     }

@@ -75,6 +75,17 @@ test('a device sends queries for its names into the tunnel, and all others where
     assert.deepEqual((await world.status()).names, { by: 'resolv.conf', problem: null, names });
   });
 
+  await t.test('and sally dns explains a name', async () => {
+    const text = await world.command('dns', 'Wiki.corp.example.');
+    assert.match(text, /^name +wiki\.corp\.example$/m);
+    assert.match(text, /^resource +wiki$/m);
+    assert.match(text, /^it answers +100\.96\.0\.1 in [\d.]+ ms \(100\.64\.0\.1\)$/m);
+    assert.match(text, /^this host +100\.96\.0\.1 in [\d.]+ ms, by resolv\.conf$/m);
+    const other = JSON.parse(await world.command('dns', 'public.example', '--json'));
+    assert.deepEqual([other.resources, other.host.addresses], [[], ['203.0.113.5']]);
+    assert.deepEqual([other.answers[0].server, other.answers[0].addresses], ['192.0.2.10', ['203.0.113.5']]);
+  });
+
   await t.test('also after another program has written the file', async () => {
     await writeFile(file, before);
     await isNow('wiki.corp.example', '100.96.0.1');

@@ -3,7 +3,7 @@ import { type ExitCode, exitCodes, Failure, Finished } from '../failure.ts';
 import type { Session } from '../session.ts';
 
 /**
- * Adds `sally up`, `down`, `ping` and `netcheck` to help and completion. They are a separate program, which `bin/sally`
+ * Adds `sally up`, `down`, `ping`, `dns` and `netcheck` to help and completion. They are a separate program, which `bin/sally`
  * starts directly. These entries also catch options of `sally` written before the command.
  */
 export function addClient(program: Command, session: Session): void {
@@ -28,6 +28,7 @@ export function addClient(program: Command, session: Session): void {
   ]);
   add('down', 'disconnect this host, and undo everything', ['--forget']);
   add('ping', 'ping a resource, a gateway or an address through the tunnel', ['-c, --count <n>', '-W, --timeout <s>']);
+  add('dns', 'explain how a host name resolves on this host', []);
   add('netcheck', 'check what the network around this host lets through', ['--controller <url>', '--ca-file <file>']);
 }
 

@@ -35,6 +35,24 @@ export async function pingTarget(command: PingCommand, { out }: Output): Promise
   return answered ? 0 : 1;
 }
 
+interface DnsCommand {
+  readonly stateDir: string;
+  readonly name: string;
+  readonly json: boolean;
+}
+
+/** Explains how a host name resolves on this device. Returns 0 when it finds no problem. */
+export async function explainDns({ stateDir, name, json }: DnsCommand, { out }: Output): Promise<number> {
+  const daemon = await openDaemon(stateDir);
+  const reply = await daemon.ask({ op: 'dns', name });
+  daemon.close();
+  if (reply?.type !== 'dns')
+    throw new CommandError(reply?.type === 'failed' ? reply.message : 'the daemon has ended in the meantime');
+  const { dnsText } = await import('../dns/tell.ts');
+  out(json ? `${JSON.stringify(reply)}\n` : dnsText(reply));
+  return reply.advice.length === 0 ? 0 : 1;
+}
+
 interface NetcheckCommand {
   readonly stateDir: string;
   readonly controller: string | null;

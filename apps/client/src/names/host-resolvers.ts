@@ -70,6 +70,12 @@ export class HostResolvers {
     return this.#way === null ? [] : this.#way.others();
   }
 
+  /** Returns the resolvers that programs use for names that are not ours. */
+  async usual(): Promise<string[]> {
+    const { places } = this.#options;
+    return (this.#way ?? this.#ways[await detectDns(places)]).others();
+  }
+
   /** Sends queries for these domains to us. Failures are logged, and tried again. */
   use(domains: readonly string[]): Promise<void> {
     this.#domains = domains;

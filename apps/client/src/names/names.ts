@@ -32,6 +32,18 @@ export interface NamesReport {
   readonly names: readonly NameItem[];
 }
 
+/** How the device treats a name. */
+export interface NameTrace {
+  /** Null: no resource that the device may reach has the name. */
+  readonly item: NameItem | null;
+  /** Id of the gateway that carries the name; null: none. */
+  readonly gateway: string | null;
+  /** Addresses of the resolvers that are asked for it. */
+  readonly servers: readonly string[];
+  readonly by: NamesReport['by'];
+  readonly problem: string | null;
+}
+
 /**
  * The host names that a device may reach. Queries of this host come here; those for such a name go through the tunnel to
  * the gateway that carries it, and all others to the resolvers that were there before. Without names nothing of the host
@@ -83,6 +95,15 @@ export class ClientNames {
     return { by: kind, problem: this.#failure ?? problem, names: namesOf(this.#items) };
   }
 
+  /** Returns how a name is treated on this host. */
+  async trace(name: string): Promise<NameTrace> {
+    const item = this.#items.get(`name/${name}`);
+    const { by, problem } = this.report;
+    if (item?.kind !== 'name') return { item: null, gateway: null, servers: await this.#host.usual(), by, problem };
+    const [gateway = null] = this.#carriersOf(item);
+    return { item, gateway, servers: this.#gatewaysOf(item), by, problem };
+  }
+
   #run(task: () => Promise<void>): Promise<void> {
     this.#running = this.#running.then(task).then(
       () => {
@@ -128,14 +149,17 @@ export class ClientNames {
   }
 
   /** Returns the addresses in the tunnel of the gateway that carries a name now. */
-  #gatewaysOf({ addresses }: NameItem): string[] {
-    const prefixes = new Set(addresses.map((address) => canonicalPrefix(`${address}/${lengthOf(address)}`)));
-    const routes = this.#options.view().routes.filter(({ prefix }) => prefixes.has(canonicalPrefix(prefix)));
-    const carriers = new Set(routes.flatMap(({ carrier }) => carrier ?? []));
-    return [...carriers].flatMap((id) => {
+  #gatewaysOf(item: NameItem): string[] {
+    return this.#carriersOf(item).flatMap((id) => {
       const peer = this.#items.get(`peer/${id}`);
       return peer?.kind === 'peer' ? peer.addresses.filter((address) => !address.includes(':')) : [];
     });
+  }
+
+  #carriersOf({ addresses }: NameItem): string[] {
+    const prefixes = new Set(addresses.map((address) => canonicalPrefix(`${address}/${lengthOf(address)}`)));
+    const routes = this.#options.view().routes.filter(({ prefix }) => prefixes.has(canonicalPrefix(prefix)));
+    return [...new Set(routes.flatMap(({ carrier }) => carrier ?? []))];
   }
 }
 

@@ -14,7 +14,7 @@ import {
 import type { PeerItem, ProbeResult, Punch, StateItem } from '@sallyport/contract/channel';
 import { type DeviceStatus, slowness } from '@sallyport/wireguard';
 import type { DnsChoice } from '../names/host-dns.ts';
-import { ClientNames, type NamesReport } from '../names/names.ts';
+import { ClientNames, type NamesReport, type NameTrace } from '../names/names.ts';
 import { MtuWatch, type PathMtu } from '../netcheck/mtu-watch.ts';
 import { mtuTargets } from '../netcheck/path-mtu.ts';
 import type { Facts } from '../posture/read.ts';
@@ -103,6 +103,11 @@ export class ClientPlane implements AgentPlane {
   /** How names of resources resolve on this host. */
   get names(): NamesReport {
     return this.#names.report;
+  }
+
+  /** Returns how a host name is treated on this host. */
+  trace(name: string): Promise<NameTrace> {
+    return this.#names.trace(name);
   }
 
   /** Conflicts of the host's own network with the tunnel's prefixes, as data and as text. */

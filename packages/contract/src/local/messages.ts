@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { list } from '../bounds.ts';
+import { DnsReply, longestName } from './dns.ts';
 import { Nat } from './nat.ts';
 import { ClientStatus, line, many, word } from './status.ts';
 
@@ -28,6 +29,8 @@ export const LocalRequest = z.discriminatedUnion('op', [
   /** Probes a resource, gateway or address once, by name, id or address. */
   z.strictObject({ op: z.literal('ping'), target: z.string().min(1).max(300), timeoutMs: z.int().min(50).max(10_000) }),
   z.strictObject({ op: z.literal('netcheck') }),
+  /** Explains how a host name resolves on the device. */
+  z.strictObject({ op: z.literal('dns'), name: z.string().min(1).max(longestName) }),
   /** Collects the facts about the device now. */
   z.strictObject({ op: z.literal('posture') }),
   /** Ends the daemon. The applied configuration stays. */
@@ -92,6 +95,7 @@ export const LocalReply = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('status'), status: ClientStatus }),
   PingReply,
   Netcheck,
+  DnsReply,
   z.strictObject({ type: z.literal('done') }),
   z.strictObject({ type: z.literal('failed'), message: line }),
 ]);
