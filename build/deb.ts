@@ -3,13 +3,13 @@ import { createReadStream, readdirSync, readFileSync, writeFileSync } from 'node
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { constants, createZstdCompress } from 'node:zlib';
-import { root, version } from '@sallyport/program/place';
+import { packagedReleaseFolder, root } from '@sallyport/program/place';
 import type { Processor } from '@sallyport/release';
 import { folderEntries, type TarInput, writeTar } from '@sallyport/release/tar';
 import { type Document, zipped } from './man.ts';
 
 /** Returns the file name of the Debian package. */
-export const debName = (processor: Processor): string => `sallyport_${version}_${processor}.deb`;
+export const debName = (version: string, processor: Processor): string => `sallyport_${version}_${processor}.deb`;
 
 const home = 'usr/lib/sallyport';
 
@@ -21,6 +21,7 @@ const depends = `libc6 (>= 2.34), libgcc-s1, libstdc++6 (>= 9), ${programs}`;
 export interface DebInput {
   /** Folder of the package. */
   readonly folder: string;
+  readonly version: string;
   readonly processor: Processor;
   /** Time of everything in it, in epoch seconds. */
   readonly at: number;
@@ -31,11 +32,12 @@ export interface DebInput {
 /**
  * Writes a Debian package. Equal input gives equal bytes. It installs on Debian 12 or later and on Ubuntu 22.04 or later.
  */
-export async function writeDeb(file: string, { folder, processor, at, documents }: DebInput): Promise<void> {
+export async function writeDeb(file: string, input: DebInput): Promise<void> {
+  const { folder, at, documents } = input;
   const data = debData(folder, documents);
   const members = [
     { name: 'debian-binary', content: Buffer.from('2.0\n') },
-    { name: 'control.tar.zst', content: await packed(await controlEntries(data, processor), at) },
+    { name: 'control.tar.zst', content: await packed(await controlEntries(data, input), at) },
     { name: 'data.tar.zst', content: await packed(data, at) },
   ];
   const parts = members.flatMap(({ name, content }) => [
@@ -63,11 +65,13 @@ async function packed(entries: readonly TarInput[], at: number): Promise<Buffer>
 /** Returns what the package puts on a host, in the order of the paths. */
 function debData(folder: string, documents: readonly Document[]): TarInput[] {
   const files: TarInput[] = [
-    ...folderEntries(folder, home),
+    // Manual pages and completions have other places here.
+    ...folderEntries(folder, home).filter(({ path }) => !`${path}/`.startsWith(`${home}/share/`)),
     ...units(),
     ...[...documents, ...legalDocuments()].map(({ path, text }) => fileEntry(`usr/share/${path}`, text)),
     { path: 'usr/bin/sally', mode: 0o777, holds: { link: '../lib/sallyport/bin/sally' } },
     { path: 'etc/sallyport', mode: 0o755, holds: 'folder' },
+    { path: packagedReleaseFolder.slice(1), mode: 0o755, holds: 'folder' },
   ];
   return withParents(files).map((entry) => ({ ...entry, path: entry.path === '.' ? '.' : `./${entry.path}` }));
 }
@@ -115,7 +119,7 @@ function withParents(entries: readonly TarInput[]): TarInput[] {
   return [...all.values()].sort((a, b) => (a.path < b.path ? -1 : 1));
 }
 
-async function controlEntries(data: readonly TarInput[], processor: Processor): Promise<TarInput[]> {
+async function controlEntries(data: readonly TarInput[], input: DebInput): Promise<TarInput[]> {
   const scripts = ['preinst', 'postinst', 'prerm', 'postrm'].map(
     (name): TarInput => ({
       path: `./${name}`,
@@ -125,13 +129,13 @@ async function controlEntries(data: readonly TarInput[], processor: Processor): 
   );
   return [
     { path: '.', mode: 0o755, holds: 'folder' },
-    fileEntry('./control', controlText(data, processor)),
+    fileEntry('./control', controlText(data, input)),
     fileEntry('./md5sums', await sumsText(data)),
     ...scripts,
   ];
 }
 
-function controlText(data: readonly TarInput[], processor: Processor): string {
+function controlText(data: readonly TarInput[], { version, processor }: DebInput): string {
   const kibibytes = data.reduce((total, { holds }) => total + Math.max(1, Math.ceil(sizeOf(holds) / 1024)), 0);
   return [
     'Package: sallyport',

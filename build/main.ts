@@ -4,7 +4,7 @@ import { archiveName, folderName } from '@sallyport/release';
 import { packArchive } from './archive.ts';
 import { debName, writeDeb } from './deb.ts';
 import { imageName, writeImage } from './image.ts';
-import { programDocuments } from './man.ts';
+import { type Document, programDocuments } from './man.ts';
 import { type BuildOptions, help, readOptions } from './options.ts';
 import { buildFolder } from './package-folder.ts';
 import { releaseTime } from './release-time.ts';
@@ -25,20 +25,25 @@ async function build(options: BuildOptions): Promise<string[]> {
   const key = options.signingKeyFile === null ? null : readSigningKey(options.signingKeyFile);
   const trusted = trustedKeys(key, options.releaseKeyFile);
   const folder = folderName(version, processor);
-  await buildFolder(join(out, folder), options, trusted);
+  const documents = options.archive ? await programDocuments(releaseTime()) : [];
+  await buildFolder(join(out, folder), { options, trusted, documents });
   if (!options.archive) return [folder];
-  const files = await packFolder(folder, options);
+  const files = await packFolder(folder, options, documents);
   return [folder, ...files, ...(await writeSums(out, files, key, trusted))];
 }
 
-async function packFolder(name: string, { out, processor, cache, deb, image }: BuildOptions): Promise<string[]> {
+async function packFolder(
+  name: string,
+  { out, processor, cache, deb, image }: BuildOptions,
+  documents: readonly Document[],
+): Promise<string[]> {
   const at = releaseTime();
   const folder = join(out, name);
   const files = [archiveName(version, processor)];
   await packArchive(out, name, join(out, archiveName(version, processor)), at);
   if (deb) {
-    files.push(debName(processor));
-    await writeDeb(join(out, debName(processor)), { folder, processor, at, documents: await programDocuments(at) });
+    files.push(debName(version, processor));
+    await writeDeb(join(out, debName(version, processor)), { folder, version, processor, at, documents });
   }
   if (image) {
     files.push(imageName(processor));

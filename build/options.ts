@@ -11,7 +11,7 @@ folder. It runs on any Linux with glibc 2.34 or later, without npm. Two builds o
 
   --out DIR            folder of the results (default build/out)
   --arch NAME          amd64 or arm64 (default: the processor of this machine)
-  --no-archive         only the folder
+  --no-archive         only the folder, without manual pages and completions
   --no-deb             no Debian package
   --image              also an OCI image of the controller, which runs without root
   --sign FILE          private release key: signs SHA256SUMS, and the package trusts its public half

@@ -1,7 +1,7 @@
 # The half of setup.sh that looks after the system's tools. Sourced; uses say, fail and $profile.
 
-# command:Debian package
-gateway_tools='ip:iproute2 nft:nftables wg:wireguard-tools wireguard-go:wireguard-go'
+# command, or file with names that ip and nft read, and its Debian package
+gateway_tools='/etc/protocols:netbase ip:iproute2 nft:nftables wg:wireguard-tools wireguard-go:wireguard-go'
 test_tools='perl:perl-base ping:iputils-ping iperf3:iperf3 unshare:util-linux sysctl:procps udhcpc:udhcpc dnsmasq:dnsmasq-base chromium:chromium'
 
 if [ "$(id -u)" = 0 ]; then sudo=; else sudo='sudo '; fi
@@ -11,8 +11,15 @@ system_ready() { [ -z "$(missing_packages)" ]; }
 
 missing_packages() {
   for tool in $(wanted_tools); do
-    command -v "${tool%%:*}" >/dev/null 2>&1 || printf '%s ' "${tool#*:}"
+    is_there "${tool%%:*}" || printf '%s ' "${tool#*:}"
   done
+}
+
+is_there() {
+  case $1 in
+    /*) [ -s "$1" ] ;;
+    *) command -v "$1" >/dev/null 2>&1 ;;
+  esac
 }
 
 wanted_tools() {

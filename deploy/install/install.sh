@@ -12,6 +12,7 @@ home=/opt/sallyport
 etc=/etc/sallyport
 state=/var/lib/sallyport
 link=/usr/local/bin/sally
+shared=/usr/local/share
 # A user's PATH often lacks the folders where nft, ip and wg live.
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 export PATH
@@ -91,6 +92,7 @@ install() {
   # Settings come first: a service never starts without them.
   write_settings
   switch_version
+  (umask 022 && link_documents) || say "Manual pages and completions could not be linked below $shared."
   start_service
 }
 
@@ -319,6 +321,25 @@ switch_version() {
   point "versions/$version" "$home/current"
   mkdir -p "${link%/*}"
   point "$home/current/bin/sally" "$link"
+}
+
+# Manual pages and completions. What is there already stays.
+link_documents() {
+  [ -d "$home/current/share" ] || return 0
+  (cd "$home/current/share" && find . -type f) | while IFS= read -r file; do
+    file=${file#./}
+    if [ -e "$shared/$file" ] || [ -L "$shared/$file" ]; then continue; fi
+    make_folder "$shared/${file%/*}"
+    ln -s "$home/current/share/$file" "$shared/$file"
+  done
+}
+
+# Notes which folders it makes, because "sally uninstall" removes those.
+make_folder() {
+  if [ -d "$1" ]; then return; fi
+  make_folder "${1%/*}"
+  printf '%s\n' "$1" >>"$home/.made-folders"
+  mkdir "$1"
 }
 
 # Replaces a link in one step.

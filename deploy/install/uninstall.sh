@@ -6,6 +6,7 @@ home=/opt/sallyport
 etc=/etc/sallyport
 state=/var/lib/sallyport
 link=/usr/local/bin/sally
+shared=/usr/local/share
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 export PATH
 
@@ -106,8 +107,18 @@ remove_settings() {
 
 is_our_link() { case $(readlink "$link" 2>/dev/null) in "$home"/*) return 0 ;; *) return 1 ;; esac; }
 
+# Manual pages and completions, and the folders that the installation made for them.
+remove_documents() {
+  find "$shared" -type l 2>/dev/null | while IFS= read -r file; do
+    case $(readlink "$file") in "$home"/current/share/*) rm -f "$file" ;; esac
+  done
+  [ -e "$home/.made-folders" ] || return 0
+  sort -r "$home/.made-folders" | while IFS= read -r folder; do rmdir "$folder" 2>/dev/null || true; done
+}
+
 remove_program() {
   if is_our_link; then rm -f "$link"; fi
+  remove_documents
   rm -rf "${home:?}/versions" "$home/current" "$home/trial" "$home"/.[!.]*
   rmdir "$home" 2>/dev/null || say "$home holds more, which stays."
 }

@@ -20,6 +20,8 @@ const files = {
     '#!/bin/sh\nreal=$(readlink -f "$0")\ncase "$1" in uninstall) shift; exec sh "$(dirname "$real")/../deploy/install/uninstall.sh" "$@";; esac\necho "sally $*" >>/run/calls\n[ "$1" != up ] || cat >>/run/calls\n',
   'bin/node': '#!/bin/sh\necho v24.0.0\n',
   'deploy/install/uninstall.sh': deploy('install/uninstall.sh'),
+  'share/man/man1/sally.1.gz': 'page',
+  'share/fish/vendor_completions.d/sally.fish': 'completion',
 };
 
 interface Place {
@@ -63,9 +65,12 @@ test('one line installs a gateway, and sally uninstall leaves nothing', { skip }
     '600',
     `SALLYPORT_CONTROLLER=${url}`,
     token,
+    '.made-folders',
     'current',
     'versions',
   ]);
+  const documents = 'cat /usr/local/share/man/man1/sally.1.gz /usr/local/share/fish/vendor_completions.d/sally.fish';
+  assert.equal((await host.run(documents)).output, 'pagecompletion');
   assert.equal((await install()).code, 0, 'a second time');
   const gone = await host.run('sally uninstall');
   assert.equal(gone.code, 0, gone.output);

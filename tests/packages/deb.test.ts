@@ -21,13 +21,13 @@ test('a Debian package has programs, units and folders of root, and equal input 
   t.after(() => rmSync(parent, { recursive: true, force: true }));
   const made = async (name: string, umask: number) => {
     const folder = join(parent, name);
-    mkdirSync(join(folder, 'bin'), { recursive: true, mode: 0o777 & ~umask });
-    for (const file of ['bin/node', 'bin/sally', 'package.json'])
+    for (const part of ['bin', 'share/man']) mkdirSync(join(folder, part), { recursive: true, mode: 0o777 & ~umask });
+    for (const file of ['bin/node', 'bin/sally', 'package.json', 'share/man/page'])
       writeFileSync(join(folder, file), file, { mode: 0o666 & ~umask });
     for (const file of ['bin/node', 'bin/sally']) chmodSync(join(folder, file), 0o777 & ~umask);
     const documents = [{ path: 'man/man1/sally.1.gz', text: 'page' }];
     const deb = join(parent, `${name}.deb`);
-    await writeDeb(deb, { folder, processor: 'arm64', at: 1_000_000_000, documents });
+    await writeDeb(deb, { folder, version: '1.2.3', processor: 'arm64', at: 1_000_000_000, documents });
     return deb;
   };
   const deb = await made('first', 0o22);
@@ -43,7 +43,8 @@ test('a Debian package has programs, units and folders of root, and equal input 
   assert.equal(listed.get('usr/bin/sally -> ../lib/sallyport/bin/sally'), 'lrwxrwxrwx');
   assert.equal(listed.get('usr/lib/sallyport/bin/sally'), '-rwxr-xr-x');
   assert.equal(listed.get('usr/lib/sallyport/package.json'), '-rw-r--r--');
-  assert.equal(listed.get('etc/sallyport/'), 'drwxr-xr-x');
+  for (const path of ['etc/sallyport/', 'var/lib/sallyport/releases/']) assert.equal(listed.get(path), 'drwxr-xr-x');
+  assert.ok(![...listed.keys()].some((path) => path.startsWith('usr/lib/sallyport/share')), 'manual pages twice');
   for (const name of ['controller', 'gateway', 'client'])
     assert.ok(listed.has(`usr/lib/systemd/system/sallyport-${name}.service`), name);
 

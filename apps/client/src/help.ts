@@ -35,7 +35,8 @@ const running = `  --controller URL           address of the controller, https:/
                              SALLYPORT_ENROLMENT_KEY_FILE)
   --interface NAME           tunnel interface (default sallyport1)
   --wireguard KIND           auto (default), kernel or userspace
-                             (SALLYPORT_WIREGUARD_GO names the wireguard-go to run, else the newest is)
+                             (SALLYPORT_WIREGUARD_GO names the wireguard-go to run; without it, that of
+                             the installed package is run, else the newest on the host)
   --dns WAY                  how names of resources resolve here: auto (default; what manages
                              /etc/resolv.conf), resolved, networkmanager, resolv.conf, or off
   --ca-file FILE             trust the certificate authorities, or the controller's own certificate,

@@ -141,7 +141,7 @@ export const settings: readonly Setting[] = [
   },
   {
     name: 'SALLYPORT_INSTALL_DIR',
-    fallback: '`build/out` of a clone, `share` of a package',
+    fallback: '`build/out` of a clone; `/var/lib/sallyport/releases` with a package',
     meaning: 'folder of the signed archives that `/install` serves to gateways and devices',
   },
   {

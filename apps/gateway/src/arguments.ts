@@ -25,7 +25,7 @@ export interface RunCommand extends Place {
   /** A path, `-` for standard input, or null when not given. */
   readonly tokenFile: string | null;
   readonly wireguard: 'auto' | 'kernel' | 'userspace';
-  /** Path of the wireguard-go to run, or null for the newest installed one. */
+  /** Path of the wireguard-go to run, or null for that of the package, else the newest on the host. */
   readonly wireguardGo: string | null;
   readonly downOnExit: boolean;
   readonly logLevel: LogLevel;
@@ -78,8 +78,8 @@ Options of run:
   --token-file FILE      file with the gateway's token, - for standard input; needed until the
                          gateway is enrolled (or SALLYPORT_TOKEN, SALLYPORT_TOKEN_FILE)
   --wireguard KIND       auto (default), kernel or userspace
-  --wireguard-go FILE    this build of wireguard-go, instead of the newest that is installed
-                         (or SALLYPORT_WIREGUARD_GO)
+  --wireguard-go FILE    this build of wireguard-go; without it, that of the installed package,
+                         else the newest on the host (or SALLYPORT_WIREGUARD_GO)
   --ca-file FILE         trust the certificate authorities, or the controller's own certificate,
                          of this PEM file too (or SALLYPORT_CA_FILE)
   --insecure             allow a controller on another host without TLS

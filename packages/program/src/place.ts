@@ -52,8 +52,11 @@ export function assetFolder(name: AssetFolder): string {
   return join(dirname(controller.resolve('@fastify/swagger-ui')), 'static');
 }
 
-/** Folder where a controller looks for the archives that it gives to other hosts. It may not exist. */
-export const releaseFolder: string = join(root, bundled ? 'share' : 'build/out');
+/** Folder where the controller of an installed package looks for the archives that it gives to other hosts. */
+export const packagedReleaseFolder = '/var/lib/sallyport/releases';
+
+/** Folder where a controller looks for those archives. It may not exist. */
+export const releaseFolder: string = bundled ? packagedReleaseFolder : join(root, 'build/out');
 
 /**
  * Returns the path of a program of others that came with the installed package; null in a checkout, and in a package that

@@ -36,7 +36,7 @@ export interface RunContext {
   readonly pid: number;
   readonly key: Omit<TokenSources, 'argument'>;
   readonly stdin: Readable;
-  /** Path of the wireguard-go to run, as the environment names it; null: the newest that is found. */
+  /** Path of the wireguard-go to run, as the environment names it; null: that of the package, else the newest on the host. */
   readonly wireguardGo: string | null;
   readonly log: Log;
   readonly now: () => number;

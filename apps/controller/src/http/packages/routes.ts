@@ -117,7 +117,7 @@ const notBuilt = (reason: string): Page => ({
     'Make a release key once, outside of the controller. Then build and sign the archives in a clone of this version:',
     { type: 'npm run release-key' },
     { type: 'npm run build -- --sign KEYFILE' },
-    'A controller that runs from that clone serves them at once. Else copy the folder build/out to its host, and name it in SALLYPORT_INSTALL_DIR.',
+    'A controller that runs from that clone serves them at once. Else copy the files of build/out to its host: into /var/lib/sallyport/releases for an installed package, or into the folder that SALLYPORT_INSTALL_DIR names.',
   ],
 });
 
