@@ -8,7 +8,7 @@ import {
   type SessionConfig,
   type SessionTiming,
 } from '@sallyport/agent-core';
-import { keyExchange, type Mapping } from '@sallyport/contract/channel';
+import { keyExchange, type Mapping, type Upgrade, type Upgrading } from '@sallyport/contract/channel';
 import type { TlsTrust } from './ca-file.ts';
 import type { AgentClock } from './clock.ts';
 import { failureOf } from './failure.ts';
@@ -29,6 +29,8 @@ export interface AgentOptions {
   /** Certificates to trust besides those of the system; asked for each connection. */
   readonly trust?: () => TlsTrust | undefined;
   readonly session: Omit<SessionConfig, 'host'>;
+  /** Carries out upgrades that the controller asks for, and reports their states. Left out: they are refused. */
+  readonly upgrade?: (asked: Pick<Upgrade, 'version' | 'request'>, report: (progress: Progress) => void) => void;
   readonly facts: Omit<SessionConfig['host'], 'wireguard'>;
   readonly timing: SessionTiming;
   readonly plane: AgentPlane;
@@ -40,6 +42,8 @@ export interface AgentOptions {
   readonly log: Log;
   readonly clock: AgentClock;
 }
+
+type Progress = Omit<Upgrading, 'type'>;
 
 /** How an agent ends. */
 export type Ending =
@@ -216,6 +220,9 @@ export class Agent {
       case 'mapping':
         this.#mapping = effect.mapping;
         return;
+      case 'upgrade':
+        this.#upgrade(effect);
+        return;
       case 'tear-down':
         this.#track(this.#tearDown());
         return;
@@ -225,6 +232,14 @@ export class Agent {
       case 'log':
         this.#options.log[effect.level](effect.message, effect.fields);
     }
+  }
+
+  #upgrade({ request, version }: Extract<Effect, { kind: 'upgrade' }>): void {
+    const { upgrade, log } = this.#options;
+    const report = (progress: Progress) => this.#input({ kind: 'upgrading', progress });
+    if (upgrade !== undefined) return upgrade({ request, version }, report);
+    log.warn('refused an upgrade that the controller asked for: this host does not allow it', { version });
+    report({ request, state: 'failed', reason: 'This host does not allow upgrades' });
   }
 
   #connect(connection: number): void {

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { AgentRole, FindPath, Heartbeat, PathReport, ProbeResult, Revision } from '@sallyport/contract/channel';
+import type { AgentRole, FindPath, Heartbeat, PathReport, ProbeResult, Revision, Upgrading } from '@sallyport/contract/channel';
 import { AgentReports } from './agent-reports.ts';
 import type { Position } from './delta-history.ts';
 import { DeviceNotes } from './device-notes.ts';
@@ -38,6 +38,7 @@ export interface EntryHost {
   /** The set of resources that a gateway cannot reach changed. */
   readonly unreachable: (tenant: string, gateway: string, resources: readonly string[]) => void;
   readonly findPath: (agent: AgentRef, request: Pick<FindPath, 'peer' | 'relay'>) => void;
+  readonly upgrading: (agent: AgentRef, progress: Upgrading) => void;
   /** The gateway or device was deleted. The entry is not used any more. */
   readonly deleted: (entry: AgentEntry) => void;
 }
@@ -212,6 +213,13 @@ export class AgentEntry {
     return this.#link !== null;
   }
 
+  /** False when no agent is connected, or its host does not allow it. */
+  askUpgrade(asked: { readonly request: string; readonly version: string }): boolean {
+    if (this.#link === null || this.#reports.agent?.upgrades !== 'allowed') return false;
+    this.#link.input({ type: 'upgrade-asked', message: { type: 'upgrade', ...asked } });
+    return true;
+  }
+
   probe(timeoutMs: number): Promise<readonly ProbeResult[] | null> {
     const link = this.#link;
     if (link === null) return Promise.resolve(null);
@@ -268,6 +276,9 @@ export class AgentEntry {
         break;
       case 'find-path':
         this.#host.findPath(this, message);
+        break;
+      case 'upgrading':
+        this.#host.upgrading(this, message);
         break;
       case 'noticed':
         this.#reports.probes.record(message.probes);

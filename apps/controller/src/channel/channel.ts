@@ -7,12 +7,12 @@ import { type ChannelCounters, countSent, newCounters } from './counters.ts';
 import { DeviceSources, type SourceReport } from './device-sources.ts';
 import { Doorway, type DoorwayHost, type Visitor } from './doorway.ts';
 import type { Place } from './gate.ts';
+import { ChannelEvents } from './events.ts';
 import { Heartbeats } from './heartbeats.ts';
 import { type ControllerIdentity, canonicalKey, sameKey } from './keys.ts';
 import { LastHandshakes } from './last-handshakes.ts';
 import { type ChannelLimits, defaultLimits } from './limits.ts';
 import { Link, type LinkEnding, type LinkHost } from './link.ts';
-import { Listeners } from './listeners.ts';
 import type { Log } from './log.ts';
 import { Observations } from './observations.ts';
 import { absent } from './presence.ts';
@@ -23,7 +23,6 @@ import { guardedTimers, systemTimers, type Timers } from './timers.ts';
 import type {
   AgentDirectory,
   AgentRecord,
-  AgentRef,
   Channel,
   ConnectionGuard,
   DesiredStates,
@@ -74,8 +73,6 @@ export function createChannel(deps: ChannelDeps): AgentChannel {
   return new ChannelServer(deps);
 }
 
-type FindPathListener = Parameters<Channel['onFindPath']>[0];
-type ReportListener = Parameters<Channel['onReport']>[0];
 type Admitted = Extract<Admission, { kind: 'admitted' }>;
 
 class ChannelServer implements AgentChannel {
@@ -94,12 +91,8 @@ class ChannelServer implements AgentChannel {
   readonly #live = new Set<Link>();
   readonly #handshakes = new LastHandshakes();
   readonly #sources = new DeviceSources(500_000);
-  readonly #presenceListeners = new Listeners<[agent: string]>((...failure) => this.#listenerFailed(...failure));
-  readonly #pathListeners = new Listeners<[string, ...Parameters<FindPathListener>]>((...failure) =>
-    this.#listenerFailed(...failure),
-  );
-  readonly #reportListeners = new Listeners<Parameters<ReportListener>>((...failure) =>
-    this.#listenerFailed(...failure),
+  readonly #events = new ChannelEvents((agent, err) =>
+    this.#deps.log.warn({ err, agent }, 'a listener to the channel failed'),
   );
   readonly #linkHost: LinkHost;
   readonly #entryHost: EntryHost;
@@ -118,7 +111,7 @@ class ChannelServer implements AgentChannel {
     this.#heartbeats = new Heartbeats({ clock, enrolled, perSecond: limits.deviceHeartbeatsPerSecond, leastMs });
     const queue = new WorkQueue(timers, clock);
     const budget = (this.#budget = new AgentBudget(limits.storePace, clock));
-    const presenceChanged = (agent: string) => this.#presenceListeners.tell(agent);
+    const presenceChanged = (agent: string) => this.#events.presence.tell(agent);
     const observations = (this.#observations = new Observations(directory, log, budget, presenceChanged));
     const opened = (visitor: Visitor) => this.#opened(visitor);
     const mayUpgrade: DoorwayHost['mayUpgrade'] = (...who) => deps.connections?.upgrading(...who) ?? true;
@@ -143,14 +136,16 @@ class ChannelServer implements AgentChannel {
     };
     const deviceHandshake = (tenant: string, device: string, at: number) => {
       observations.deviceSeen(tenant, device, at);
-      if (this.#handshakes.note(device, at)) this.#reportListeners.tell(device, 'handshake');
+      if (this.#handshakes.note(device, at)) this.#events.reports.tell(device, 'handshake');
     };
     const deviceSource = (tenant: string, report: SourceReport) => this.#deviceSource(tenant, report);
     const deleted = (entry: AgentEntry) => this.#deleted(entry);
     const shared = { clock, timers, limits, graceMs, log, states, observations, queue };
     const { unreachable = () => {} } = deps;
-    const findPath: FindPathListener = (agent, request) => this.#findPath(agent, request);
-    this.#entryHost = { ...shared, presenceChanged, deviceHandshake, deviceSource, unreachable, findPath, deleted };
+    const findPath: EntryHost['findPath'] = (...event) => this.#events.findPath(...event);
+    const upgrading: EntryHost['upgrading'] = (...event) => this.#events.upgrading(...event);
+    const ofDevices = { deviceHandshake, deviceSource };
+    this.#entryHost = { ...shared, ...ofDevices, presenceChanged, unreachable, findPath, upgrading, deleted };
   }
 
   attach(server: Server): void {
@@ -182,16 +177,24 @@ class ChannelServer implements AgentChannel {
     return this.#entries.get(agent)?.punch(peer, endpoints) ?? false;
   }
 
-  onFindPath(listener: FindPathListener): () => void {
-    return this.#pathListeners.add((_, ...event) => listener(...event));
+  askUpgrade(gateway: string, asked: Parameters<Channel['askUpgrade']>[1]): boolean {
+    return this.#entries.get(gateway)?.askUpgrade(asked) ?? false;
+  }
+
+  onUpgrading(listener: Parameters<Channel['onUpgrading']>[0]): () => void {
+    return this.#events.onUpgrading(listener);
+  }
+
+  onFindPath(listener: Parameters<Channel['onFindPath']>[0]): () => void {
+    return this.#events.onFindPath(listener);
   }
 
   onPresence(listener: (agent: string) => void): () => void {
-    return this.#presenceListeners.add(listener);
+    return this.#events.presence.add(listener);
   }
 
-  onReport(listener: ReportListener): () => void {
-    return this.#reportListeners.add(listener);
+  onReport(listener: Parameters<Channel['onReport']>[0]): () => void {
+    return this.#events.reports.add(listener);
   }
 
   counters(): Readonly<ChannelCounters> {
@@ -205,9 +208,7 @@ class ChannelServer implements AgentChannel {
   }
 
   async #stop(): Promise<void> {
-    this.#presenceListeners.clear();
-    this.#pathListeners.clear();
-    this.#reportListeners.clear();
+    this.#events.clear();
     this.#cancelFlush();
     const closed = this.#doorway.close();
     for (const link of this.#links) link.goAway();
@@ -250,7 +251,7 @@ class ChannelServer implements AgentChannel {
 
   #report(entry: AgentEntry, message: Report): void {
     entry.report(message);
-    this.#reportListeners.tell(entry.id, 'report');
+    this.#events.reports.tell(entry.id, 'report');
   }
 
   async #admit(link: Link, shown: Shown): Promise<void> {
@@ -289,7 +290,7 @@ class ChannelServer implements AgentChannel {
     }
     link.entry = entry;
     const newHost = enrolled || admitted.wireguardPublicKey !== record.wireguardPublicKey;
-    const agent = { version: hello.agentVersion, ...proof.host };
+    const agent = { version: hello.agentVersion, ...proof.host, ...(proof.upgrades && { upgrades: proof.upgrades }) };
     const present = this.#live.size + this.#doorway.handshaking + this.#doorway.waiting;
     const heartbeatMs = this.#heartbeats.intervalFor(entry.role, present);
     entry.install(link, state, { agent, applied: proof.state ?? null, newHost, heartbeatMs });
@@ -375,7 +376,7 @@ class ChannelServer implements AgentChannel {
     entry.stop();
     if (this.#entries.get(entry.id) === entry) this.#entries.delete(entry.id);
     this.#observations.forget(entry.id);
-    this.#presenceListeners.tell(entry.id);
+    this.#events.presence.tell(entry.id);
   }
 
   #deviceSource(tenant: string, report: SourceReport): void {
@@ -384,13 +385,5 @@ class ChannelServer implements AgentChannel {
     if (source === null) return;
     this.#observations.deviceMoved(tenant, report.device, source);
     this.#deps.deviceMoved?.(tenant, report.device, source);
-  }
-
-  #findPath(agent: AgentRef, request: Parameters<FindPathListener>[1]): void {
-    this.#pathListeners.tell(agent.id, agent, request);
-  }
-
-  #listenerFailed(agent: string, err: unknown): void {
-    this.#deps.log.warn({ err, agent }, 'a listener to the channel failed');
   }
 }

@@ -18,6 +18,7 @@ export interface Steps {
   readonly drained: Step<'drained'>;
   readonly ask: Step<'ask'>;
   readonly punch: Step<'punched'>;
+  readonly askUpgrade: Step<'upgrade-asked'>;
   readonly handshakeTime: Step<'time'>;
   readonly liveTime: Step<'time'>;
   readonly evict: Step<'evicted'>;
@@ -52,6 +53,7 @@ const noMessages = {
   noticed: 'unexpected',
   'find-path': 'unexpected',
   posture: 'unexpected',
+  upgrading: 'unexpected',
   garbage: 'unexpected',
 } as const;
 
@@ -64,6 +66,7 @@ const noState = {
   drained: 'ignore',
   ask: 'ignore',
   punched: 'ignore',
+  'upgrade-asked': 'ignore',
 } as const;
 
 const shaking = {
@@ -91,6 +94,7 @@ export const transitions: { readonly [P in Phase]: Row } = {
     noticed: 'gatewayReport',
     'find-path': 'report',
     posture: 'deviceReport',
+    upgrading: 'gatewayReport',
     garbage: 'unexpected',
     evicted: 'ignore',
     time: 'liveTime',
@@ -102,6 +106,7 @@ export const transitions: { readonly [P in Phase]: Row } = {
     drained: 'drained',
     ask: 'ask',
     punched: 'punch',
+    'upgrade-asked': 'askUpgrade',
     lost: 'lose',
   },
   closed: {
@@ -115,6 +120,7 @@ export const transitions: { readonly [P in Phase]: Row } = {
     noticed: 'ignore',
     'find-path': 'ignore',
     posture: 'ignore',
+    upgrading: 'ignore',
     garbage: 'ignore',
     evicted: 'ignore',
     time: 'ignore',

@@ -1,4 +1,4 @@
-import type { AgentMessage, Mapping, Punch, SealedChannel } from '@sallyport/contract/channel';
+import type { AgentMessage, Mapping, Punch, SealedChannel, Upgrade } from '@sallyport/contract/channel';
 import type { DeliveryStep } from './delivery.ts';
 import type { RefusalCode } from './refusals.ts';
 import type { StateFeed } from './state-feed.ts';
@@ -38,6 +38,7 @@ export type SessionEvent =
   | { readonly type: 'drained' }
   | { readonly type: 'ask'; readonly request: string }
   | { readonly type: 'punched'; readonly message: Punch }
+  | { readonly type: 'upgrade-asked'; readonly message: Upgrade }
   /** The socket is gone. */
   | { readonly type: 'lost' };
 
@@ -50,7 +51,9 @@ export type Hello = Message<'hello'>;
 /** Message in which an agent proves its keys. */
 export type Proof = Message<'authenticate'>;
 /** Message of a live agent that does not concern the session itself. */
-export type Report = Message<'applied' | 'failed' | 'heartbeat' | 'probed' | 'noticed' | 'find-path' | 'posture'>;
+export type Report = Message<
+  'applied' | 'failed' | 'heartbeat' | 'probed' | 'noticed' | 'find-path' | 'posture' | 'upgrading'
+>;
 
 /** Effect that the owner of a session must carry out, in order. */
 export type SessionEffect =

@@ -106,6 +106,7 @@ const inputs: { readonly [N in SessionInput['type']]: () => Extract<SessionInput
   noticed: () => ({ type: 'noticed', probes: [] }),
   'find-path': () => ({ type: 'find-path', peer: gateway, relay: false }),
   posture: () => ({ type: 'posture', facts: {} }),
+  upgrading: () => ({ type: 'upgrading', request: gateway, state: 'done' }),
   garbage: () => ({ type: 'garbage' }),
   evicted: () => ({ type: 'evicted' }),
   time: () => ({ type: 'time' }),
@@ -117,6 +118,10 @@ const inputs: { readonly [N in SessionInput['type']]: () => Extract<SessionInput
   drained: () => ({ type: 'drained' }),
   ask: () => ({ type: 'ask', request: 'r' }),
   punched: () => ({ type: 'punched', message: { type: 'punch', peer: gateway, endpoints: [] } }),
+  'upgrade-asked': () => ({
+    type: 'upgrade-asked',
+    message: { type: 'upgrade', request: gateway, version: '1.0.0' },
+  }),
   lost: () => ({ type: 'lost' }),
 };
 
@@ -152,6 +157,7 @@ const agentSpeaks = {
   noticed: bad,
   'find-path': bad,
   posture: bad,
+  upgrading: bad,
   garbage: bad,
 };
 const controllerTells = {
@@ -164,6 +170,7 @@ const controllerTells = {
   drained: '',
   ask: '',
   punched: '',
+  'upgrade-asked': '',
 };
 const ends = { rejected: 'busy end', lost: 'end' };
 const before = { ...agentSpeaks, ...controllerTells, ...ends };
@@ -184,7 +191,9 @@ const expected: { readonly [P in Phase]: { readonly [N in SessionInput['type']]:
     noticed: 'report',
     'find-path': 'report',
     posture: bad,
+    upgrading: 'report',
     punched: 'punch',
+    'upgrade-asked': 'upgrade',
     'need-snapshot': '',
     loaded: 'snapshot',
     ask: 'probe',
@@ -195,7 +204,12 @@ const expected: { readonly [P in Phase]: { readonly [N in SessionInput['type']]:
 };
 
 /** Of a device, what differs from a gateway. */
-const ofDevice: Partial<Record<SessionInput['type'], string>> = { probed: bad, noticed: bad, posture: 'report' };
+const ofDevice: Partial<Record<SessionInput['type'], string>> = {
+  probed: bad,
+  noticed: bad,
+  upgrading: bad,
+  posture: 'report',
+};
 
 for (const phase of Object.keys(transitions) as Phase[]) {
   test(`every input in phase ${phase} does what the table says`, () => {

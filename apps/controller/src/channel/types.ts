@@ -8,6 +8,8 @@ import type {
   Revision,
   StateDelta,
   StateItem,
+  UpgradePermission,
+  Upgrading,
 } from '@sallyport/contract/channel';
 
 /** Names an agent. */
@@ -160,6 +162,8 @@ export interface AgentDescription {
   readonly os: string;
   readonly kernel: string;
   readonly wireguard: 'kernel' | 'userspace' | 'memory';
+  /** Whether the host of a gateway lets the controller ask for upgrades; left out: it does not. */
+  readonly upgrades?: UpgradePermission;
 }
 
 /** Totals over the devices of a gateway. */
@@ -197,6 +201,13 @@ export interface Channel {
    * connected.
    */
   punch(agent: string, peer: string, endpoints: readonly string[]): boolean;
+  /**
+   * Asks the agent of a gateway to upgrade its host. Returns false, and sends nothing, when it is not connected or its host
+   * does not allow that.
+   */
+  askUpgrade(gateway: string, request: { readonly request: string; readonly version: string }): boolean;
+  /** Called when the agent of a gateway reports an upgrade. It may report anything, any number of times. */
+  onUpgrading(listener: (agent: AgentRef, progress: Omit<Upgrading, 'type'>) => void): () => void;
   /** Called when an agent reports that no packet gets through to a peer. It may name any peer, any number of times. */
   onFindPath(listener: (agent: AgentRef, request: Pick<FindPath, 'peer' | 'relay'>) => void): () => void;
   /** Called when the shown status of an agent may have changed. */

@@ -57,6 +57,27 @@ export class ScriptedChannel implements Channel {
     return true;
   }
 
+  /** Gateways that were asked to upgrade, oldest first. */
+  readonly upgradesAsked: { readonly gateway: string; readonly request: string; readonly version: string }[] = [];
+  readonly #upgradeListeners = new Set<Parameters<Channel['onUpgrading']>[0]>();
+
+  askUpgrade(gateway: string, asked: Parameters<Channel['askUpgrade']>[1]): boolean {
+    const { connected, agent } = this.presence(gateway);
+    if (!connected || agent?.upgrades !== 'allowed') return false;
+    this.upgradesAsked.push({ gateway, ...asked });
+    return true;
+  }
+
+  onUpgrading(listener: Parameters<Channel['onUpgrading']>[0]): () => void {
+    this.#upgradeListeners.add(listener);
+    return () => this.#upgradeListeners.delete(listener);
+  }
+
+  /** An agent reports an upgrade. */
+  upgrading(...report: Parameters<Parameters<Channel['onUpgrading']>[0]>): void {
+    for (const listener of this.#upgradeListeners) listener(...report);
+  }
+
   readonly #pathSeekers = new Set<Parameters<Channel['onFindPath']>[0]>();
 
   onFindPath(listener: Parameters<Channel['onFindPath']>[0]): () => void {

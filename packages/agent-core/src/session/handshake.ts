@@ -63,7 +63,7 @@ export function answerChallenge(
   if (reason !== null) return { kind: 'distrust', reason };
   const channel = opening.exchange.agree(challenge.ephemeral, transcript);
   if (channel === null) return { kind: 'distrust', reason: keepsNoSecret };
-  const { token, wireguardPublicKey, host, crypto } = config;
+  const { token, wireguardPublicKey, host, upgrades, crypto } = config;
   const wireguardProof = crypto.provePossession(challenge.ephemeral, transcript);
   if (wireguardProof === null) return { kind: 'distrust', reason: keepsNoSecret };
   return {
@@ -78,6 +78,7 @@ export function answerChallenge(
       wireguardProof,
       host,
       ...(applied === null ? {} : { state: applied }),
+      ...(upgrades && { upgrades }),
     },
   };
 }

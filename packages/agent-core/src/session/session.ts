@@ -10,6 +10,7 @@ import { clockShift, skewWarning } from './skew.ts';
 import { defaultTiming, earliest, refusalDelay, type SessionTiming } from './timing.ts';
 import { isConnected, type Steps, transitions } from './transitions.ts';
 import type { AppliedState, Deadline, Effect, Input, Moment, Phase, SessionConfig } from './types.ts';
+import { UpgradeRequest } from './upgrade-request.ts';
 import { Waits } from './waits.ts';
 
 /**
@@ -44,6 +45,7 @@ export class AgentSession {
   #restoredShift = 0;
   readonly #heartbeats = new HeartbeatFilter();
   readonly #posture = new Posture();
+  readonly #upgrade = new UpgradeRequest();
   #effects: Effect[] = [];
 
   constructor(config: SessionConfig, timing: SessionTiming = defaultTiming) {
@@ -157,6 +159,7 @@ export class AgentSession {
       this.#posture.keep(input.facts);
       this.#tellPosture();
     },
+    upgrading: ({ progress }) => this.#send(this.#upgrade.report(progress)),
     keepPosture: (input) => this.#posture.keep(input.facts),
     giveUp: (_, moment) => {
       if (this.#passes(moment)) this.#reject(`no answer from the controller while ${this.#phase}`, moment);
@@ -232,6 +235,9 @@ export class AgentSession {
         return;
       case 'mapping':
         this.#push({ kind: 'mapping', mapping: message.mapping });
+        return;
+      case 'upgrade':
+        this.#push(this.#upgrade.asked(message));
     }
   }
 
@@ -265,6 +271,7 @@ export class AgentSession {
     this.#waits.pulse.begin(welcome.heartbeatMs, moment.now);
     this.#awaitingSnapshot = false;
     this.#heartbeats.reset();
+    this.#upgrade.reset();
     this.#posture.reset();
     this.#tellPosture();
     this.#log('info', 'connected', { agent: this.#config.agent, name: welcome.name });
@@ -376,10 +383,10 @@ export class AgentSession {
     if (this.#phase === 'live') for (const report of reports) this.#send(report);
   }
 
-  /** Sends a message. Every message except `hello` must be sealed. */
-  #send(message: AgentMessage): void {
-    const frame = this.#channel?.seal(JSON.stringify(message));
-    if (frame !== undefined) this.#push({ kind: 'send', connection: this.#connection, frame, message });
+  /** Sends a message, if there is one. Every message except `hello` must be sealed. */
+  #send(message: AgentMessage | null): void {
+    const frame = message && this.#channel?.seal(JSON.stringify(message));
+    if (message && frame) this.#push({ kind: 'send', connection: this.#connection, frame, message });
   }
 
   #log(level: 'debug' | 'info' | 'warn' | 'error', message: string, fields?: Record<string, string | number>): void {

@@ -18,6 +18,7 @@ export interface Steps {
   readonly posture: Step<'posture'>;
   /** Keeps the facts for the next welcome. */
   readonly keepPosture: Step<'posture'>;
+  readonly upgrading: Step<'upgrading'>;
   /** In a phase that waits for the other side, the session gives up at the timeout. */
   readonly giveUp: Step<'tick'>;
   /** In a phase that waits for a retry, the session connects at the end. */
@@ -47,7 +48,7 @@ const always = {
 } as const;
 
 /** Ignores an input while not connected. The next connection receives everything. */
-const untold = { probed: 'ignore', noticed: 'ignore', 'find-path': 'ignore' } as const;
+const untold = { probed: 'ignore', noticed: 'ignore', 'find-path': 'ignore', upgrading: 'ignore' } as const;
 
 const deaf = { ...untold, opened: 'ignore', message: 'ignore', pong: 'ignore', closed: 'ignore' } as const;
 
@@ -89,6 +90,7 @@ export const transitions: { readonly [P in Phase]: Row } = {
     noticed: 'noticed',
     'find-path': 'findPath',
     posture: 'posture',
+    upgrading: 'upgrading',
     tick: 'beat',
   },
   waiting: pausing,

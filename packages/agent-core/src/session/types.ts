@@ -7,6 +7,8 @@ import type {
   ProbeResult,
   Revision,
   StateItem,
+  UpgradePermission,
+  Upgrading,
 } from '@sallyport/contract/channel';
 import type { AgentCrypto } from '../crypto.ts';
 
@@ -26,6 +28,8 @@ export interface SessionConfig {
   readonly token: { readonly text: string; readonly controllerFingerprint: string } | null;
   readonly agentVersion: string;
   readonly host: HostFacts;
+  /** Whether the host lets the controller ask for upgrades. Left out: it does not. */
+  readonly upgrades?: UpgradePermission;
   readonly crypto: AgentCrypto;
 }
 
@@ -95,6 +99,8 @@ export type Input =
   | { readonly kind: 'find-path'; readonly peer: string; readonly relay: boolean }
   /** All facts about the device, after each check. Only devices have facts. */
   | { readonly kind: 'posture'; readonly facts: PostureFacts }
+  /** State of the upgrade that the controller asked for. Dropped unless it was asked for on this connection. */
+  | { readonly kind: 'upgrading'; readonly progress: Omit<Upgrading, 'type'> }
   /** A deadline may have passed. */
   | { readonly kind: 'tick' }
   | { readonly kind: 'stop' };
@@ -155,6 +161,8 @@ export type Effect =
   | { readonly kind: 'punch'; readonly peer: string; readonly endpoints: readonly string[] }
   /** NAT mapping of this host as the controller's beacon sees it. */
   | { readonly kind: 'mapping'; readonly mapping: Mapping }
+  /** Upgrade the host, or report how the upgrade of this request stands. */
+  | { readonly kind: 'upgrade'; readonly request: string; readonly version: string }
   /** The agent was deleted: undo everything. */
   | { readonly kind: 'tear-down' }
   | { readonly kind: 'refused'; readonly code: string; readonly message: string; readonly enrolled: boolean }

@@ -17,6 +17,7 @@ import {
   TellMapping,
   Welcome,
 } from './messages.ts';
+import { Upgrade } from './upgrade.ts';
 
 /** Bounds of messages before the other side is authenticated. The longest such message has 1,500 characters. */
 const beforeProof: JsonBounds = { length: 4_096, commas: 100, depth: 4 };
@@ -46,7 +47,7 @@ export function readAgentMessage(text: string, phase: AgentPhase, role: AgentRol
 const controllerMessages = {
   greeting: z.discriminatedUnion('type', [Challenge, Refused]),
   authenticating: z.discriminatedUnion('type', [Welcome, Refused]),
-  live: z.discriminatedUnion('type', [Snapshot, Delta, Lease, Probe, Punch, TellMapping, Refused]),
+  live: z.discriminatedUnion('type', [Snapshot, Delta, Lease, Probe, Punch, TellMapping, Upgrade, Refused]),
 } as const;
 
 /** Phase of a connection, as seen by the agent. */

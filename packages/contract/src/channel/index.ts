@@ -8,3 +8,4 @@ export { provePossession } from './possession.ts';
 export * from './seal.ts';
 export * from './state.ts';
 export * from './token.ts';
+export * from './upgrade.ts';

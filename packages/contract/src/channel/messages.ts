@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { list, recordOf } from '../bounds.ts';
 import { mostItems, StateItem } from './state.ts';
+import { Upgrade, Upgrading, upgradePermission } from './upgrade.ts';
 
 /**
  * The agent channel: one WebSocket per agent. Each frame carries one message of the unions below, as JSON. `hello`,
@@ -92,6 +93,8 @@ export const Authenticate = z.strictObject({
   }),
   /** State that the agent has applied. The controller can continue from it with a delta. */
   state: z.strictObject({ revision: Revision, hash }).optional(),
+  /** Whether the host of a gateway lets the controller ask for an upgrade. Left out: it does not. */
+  upgrades: upgradePermission.optional(),
 });
 
 /** Reports that a state is in force, as read back from the system. */
@@ -197,12 +200,20 @@ const ofBoth = [Applied, Failed, NeedSnapshot, Heartbeat, FindPath] as const;
 
 /** Messages that an agent of each role may send after `welcome`. */
 export const LiveMessage = {
-  gateway: z.discriminatedUnion('type', [...ofBoth, Probed, Noticed]),
+  gateway: z.discriminatedUnion('type', [...ofBoth, Probed, Noticed, Upgrading]),
   device: z.discriminatedUnion('type', [...ofBoth, Posture]),
 } as const;
 
 /** Every message that an agent sends. */
-export const AgentMessage = z.discriminatedUnion('type', [Hello, Authenticate, ...ofBoth, Probed, Noticed, Posture]);
+export const AgentMessage = z.discriminatedUnion('type', [
+  Hello,
+  Authenticate,
+  ...ofBoth,
+  Probed,
+  Noticed,
+  Posture,
+  Upgrading,
+]);
 export type AgentMessage = z.infer<typeof AgentMessage>;
 
 // ---- from the controller
@@ -313,6 +324,7 @@ export const ControllerMessage = z.discriminatedUnion('type', [
   Probe,
   Punch,
   TellMapping,
+  Upgrade,
 ]);
 export type ControllerMessage = z.infer<typeof ControllerMessage>;
 

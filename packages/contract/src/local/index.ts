@@ -4,3 +4,4 @@ export * from './gateway-status.ts';
 export * from './messages.ts';
 export * from './nat.ts';
 export * from './status.ts';
+export * from './upgrade.ts';
