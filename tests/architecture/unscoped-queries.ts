@@ -39,6 +39,10 @@ export const UNSCOPED_QUERIES: { file: string; reason: string }[] = [
   { file: 'apps/controller/src/features/api-keys/authenticator.ts', reason: 'the key tells which tenant calls' },
   { file: 'apps/controller/src/features/audit/retention.ts', reason: 'ageing is the same for every tenant' },
   {
+    file: 'apps/controller/src/features/gateways/upgrades/upgrades.ts',
+    reason: 'upgrades of all tenants go on after a start of the controller',
+  },
+  {
     file: 'apps/controller/src/features/devices/directory.ts',
     reason: 'a client knows the id of its device only; the tenant comes from the row',
   },

@@ -72,6 +72,8 @@ const VIEWS: Readonly<Record<string, readonly string[]>> = {
   'gateways enable-relay': [id],
   'gateways disable-relay': [id],
   'gateways rekey': [id],
+  'gateways upgrade': [id],
+  'gateways cancel-upgrade': [id],
   'gateways test': [id],
   'gateways label': [id, '--remove', 'eu'],
   'resources label': [id, '--add', 'eu'],

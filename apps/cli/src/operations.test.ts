@@ -16,6 +16,8 @@ const commandOf: Record<Exclude<OperationName, BrowserOperation>, string[]> = {
   disableRelay: ['gateways', 'disable-relay', 'berlin'],
   testGateway: ['gateways', 'test', 'berlin'],
   rekeyGateway: ['gateways', 'rekey', 'berlin'],
+  upgradeGateway: ['gateways', 'upgrade', 'berlin'],
+  cancelGatewayUpgrade: ['gateways', 'cancel-upgrade', 'berlin'],
   revealGatewayToken: ['gateways', 'token', 'berlin'],
   createProtocol: ['protocols', 'create', 'web', '--tcp', '80', '--udp', '5000-5100', '--icmp'],
   listProtocols: ['protocols', 'list'],

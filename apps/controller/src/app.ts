@@ -8,6 +8,7 @@ import type { Channel } from './channel/types.ts';
 import type { EgressSettings } from './egress/targets.ts';
 import { ApiKeyAuthenticator } from './features/api-keys/authenticator.ts';
 import { composeFeatures } from './features/compose.ts';
+import { GatewayUpgrades } from './features/gateways/upgrades/upgrades.ts';
 import type { AuthDeps } from './http/auth.ts';
 import { type ConnectionLimits, connectionLimits } from './http/connection-limits.ts';
 import { Connections, installConnections } from './http/connections.ts';
@@ -105,6 +106,8 @@ export function createApp<C extends Channel>(deps: AppDeps<C>): App<C> {
   const signInUrl = () => deps.publicUrl ?? deps.localUrl();
   const mail = createMail({ ...deps, timers, signInUrl, service: deps.mail ?? null });
   const signIn = createSignIn({ ...deps, signInUrl, mail });
+  const offer = installOffer(releaseOf(deps), signInUrl);
+  const upgrades = new GatewayUpgrades({ ...deps, channel, offer });
   const features = composeFeatures({
     ...deps,
     ...agents,
@@ -115,12 +118,13 @@ export function createApp<C extends Channel>(deps: AppDeps<C>): App<C> {
     states: runtimes,
     worlds: runtimes,
     publicUrl: deps.publicUrl ?? null,
-    installOffer: installOffer(releaseOf(deps), signInUrl),
+    installOffer: offer,
+    upgrades,
     keyLastUsed: (id) => authenticator.lastUsed(id),
     explained: metrics.explained,
   });
   const streams = new OpenStreams();
-  metrics.follow({ channel, connections, runtimes, streams, beacon, paths });
+  metrics.follow({ channel, connections, runtimes, streams, beacon, paths, upgrades });
   const api = createApi(
     deps,
     connections,
@@ -141,6 +145,7 @@ export function createApp<C extends Channel>(deps: AppDeps<C>): App<C> {
     maintain: async () => {
       beacon.forgetSilent();
       await paths.sweep();
+      await upgrades.sweep();
       await authenticator.flush();
       await sessions.flush();
       await forgetOldAnswers(store);
@@ -152,6 +157,7 @@ export function createApp<C extends Channel>(deps: AppDeps<C>): App<C> {
     stop: async () => {
       api.beginStop();
       paths.stop();
+      await upgrades.stop();
       await Promise.all([mail.stop(), beacon.stop(), channel.stop(), api.server.close()]);
       runtimes.stop();
       // Moments of use are worth no failed stop: the disk may be full.

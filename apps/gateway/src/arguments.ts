@@ -28,6 +28,10 @@ export interface RunCommand extends Place {
   /** Path of the wireguard-go to run, or null for that of the package, else the newest on the host. */
   readonly wireguardGo: string | null;
   readonly downOnExit: boolean;
+  /** Whether the controller may ask this host to upgrade; null: the environment says it. */
+  readonly allowUpgrades: boolean | null;
+  /** File with the public keys that may sign releases, or null for the default. */
+  readonly releaseKey: string | null;
   readonly logLevel: LogLevel;
 }
 
@@ -83,6 +87,10 @@ Options of run:
   --ca-file FILE         trust the certificate authorities, or the controller's own certificate,
                          of this PEM file too (or SALLYPORT_CA_FILE)
   --insecure             allow a controller on another host without TLS
+  --allow-upgrades       let the controller ask this host to upgrade to a newer version that the
+                         release key signed (or SALLYPORT_ALLOW_UPGRADES=true)
+  --release-key FILE     public keys that may sign releases
+                         (default /etc/sallyport/release-key.pem)
   --down-on-exit         undo everything on SIGINT and SIGTERM
   --log-level LEVEL      debug, info (default), warn or error
 
@@ -107,6 +115,8 @@ const options = {
     'wireguard-go': { type: 'string' },
     insecure: { type: 'boolean' },
     'down-on-exit': { type: 'boolean' },
+    'allow-upgrades': { type: 'boolean' },
+    'release-key': { type: 'string' },
     'log-level': { type: 'string' },
   },
   down: placeOptions,
@@ -123,6 +133,8 @@ function runSettings(values: FlagValues): Omit<RunCommand, 'kind' | keyof Place>
     wireguard: choiceFlag(values, 'wireguard', wireguardChoices) ?? 'auto',
     wireguardGo: textFlag(values, 'wireguard-go'),
     downOnExit: values['down-on-exit'] === true,
+    allowUpgrades: values['allow-upgrades'] === true ? true : null,
+    releaseKey: textFlag(values, 'release-key'),
     logLevel: choiceFlag(values, 'log-level', logLevels) ?? 'info',
   };
 }

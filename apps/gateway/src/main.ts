@@ -3,12 +3,13 @@ import { uptime } from 'node:os';
 import { AgentClock, createLog, failureOf, stackOf, UsageError } from '@sallyport/agent-runtime';
 import { cleanLines, jsonLine, safeJson } from '@sallyport/contract/text';
 import { returnMemoryAfterStart, stopRequested } from '@sallyport/program';
-import { companionProgram, version } from '@sallyport/program/place';
+import { companionProgram, root, version } from '@sallyport/program/place';
 import { restartRequested, startAgain } from '@sallyport/program/restart';
 import { helpText, parseCommand, type RunCommand } from './arguments.ts';
 import { downGateway } from './commands/down.ts';
 import { runGateway } from './commands/run.ts';
 import { gatewayStatus } from './commands/status.ts';
+import { upgradeHost } from './upgrades/host.ts';
 
 // A reader that closes its pipe early ends that output only; a log without a reader ends nothing.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
@@ -62,6 +63,7 @@ function complain(message: string, exitCode: 1 | 2, args: readonly string[]): nu
 
 async function run(command: RunCommand): Promise<number> {
   const { SALLYPORT_TOKEN: environment = null, SALLYPORT_TOKEN_FILE: environmentFile = null } = process.env;
+  const { SALLYPORT_ALLOW_UPGRADES: allowUpgrades } = process.env;
   const { SALLYPORT_CA_FILE: caFile = null, SALLYPORT_WIREGUARD_GO: wireguardGo = null } = process.env;
   // Children must not inherit it.
   delete process.env.SALLYPORT_TOKEN;
@@ -78,6 +80,8 @@ async function run(command: RunCommand): Promise<number> {
     token: { environment, environmentFile },
     caFile: caFile || null,
     wireguardGo: wireguardGo || companionProgram('wireguard-go'),
+    allowUpgrades: allowUpgrades === 'true',
+    upgradeHost: upgradeHost(root, version, process.env),
     stdin: process.stdin,
     log,
     clock: new AgentClock(Date.now, () => uptime() * 1000),

@@ -237,7 +237,10 @@ export class Agent {
   #upgrade({ request, version }: Extract<Effect, { kind: 'upgrade' }>): void {
     const { upgrade, log } = this.#options;
     const report = (progress: Progress) => this.#input({ kind: 'upgrading', progress });
-    if (upgrade !== undefined) return upgrade({ request, version }, report);
+    if (upgrade !== undefined) {
+      upgrade({ request, version }, report);
+      return;
+    }
     log.warn('refused an upgrade that the controller asked for: this host does not allow it', { version });
     report({ request, state: 'failed', reason: 'This host does not allow upgrades' });
   }
@@ -302,7 +305,14 @@ export class Agent {
     });
     await this.#plane.stop();
     await Promise.all([this.#stateWriter.flush(), this.#statusWriter.flush()]);
-    for (const file of ['identity.json', 'state.json', 'endpoints.json', 'relay.json', 'status.json'] as const) {
+    for (const file of [
+      'identity.json',
+      'state.json',
+      'endpoints.json',
+      'relay.json',
+      'status.json',
+      'upgrade.json',
+    ] as const) {
       await this.#options.directory.remove(file);
     }
     this.#end({ kind: 'deleted', undone });

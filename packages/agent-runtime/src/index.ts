@@ -28,7 +28,7 @@ export { stateAccess } from './state/access.ts';
 export { StateDirectory, type StateFile, StateWriteError } from './state/directory.ts';
 export { EndpointMemory } from './state/endpoints.ts';
 export { chooseIdentity, type Identity, readIdentity, tokenHash, writeIdentity } from './state/identity.ts';
-export { type Lock, lockAgent, lockHolder } from './state/lock.ts';
+export { type Lock, lockAgent, lockHolder, processText, runningProcess } from './state/lock.ts';
 export { HostRecord, readSavedHost, type SavedHost, undonePhrases } from './state/saved-host.ts';
 export { readToken, type TokenSources } from './token.ts';
 export { LatestWriter } from './writer.ts';

@@ -40,6 +40,7 @@ export const errorCatalogue = {
   slug_taken: { status: 409, title: 'Another tenant has this short name' },
   identity_taken: { status: 409, title: 'The account at the provider belongs to another user' },
   not_deployed: { status: 409, title: 'The gateway has never been deployed' },
+  upgrade_not_possible: { status: 409, title: 'The gateway cannot be upgraded from here' },
   idempotency_in_progress: { status: 409, title: 'A request with this Idempotency-Key is still running' },
   mail_off: { status: 409, title: 'The controller sends no mail' },
   link_gone: { status: 410, title: 'The link is no longer valid' },

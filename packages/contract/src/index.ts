@@ -22,6 +22,7 @@ export * from './http/resources.ts';
 export * from './http/roles.ts';
 export * from './http/sign-in.ts';
 export * from './http/tenant.ts';
+export * from './http/upgrades.ts';
 export * from './http/users.ts';
 export * from './loopback.ts';
 export * from './operations.ts';

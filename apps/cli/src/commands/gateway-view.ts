@@ -51,6 +51,7 @@ function gatewayFields(g: Gateway, etag: string | undefined): Parameters<Session
     ['Last handshake', s === undefined ? undefined : moment(s.lastHandshake)],
     ['Applied', s?.appliedRevision === undefined ? undefined : `revision ${s.appliedRevision}, ${s.lag ?? 0} behind`],
     ['Version', versionOf(s?.agentVersion, s?.outdated)],
+    ['Upgrade', upgradeText(g)],
     ['Clock', clockOf(s?.clockSkewSeconds)],
     ['Drained by', moment(s?.drainUntil)],
     ['Safe to stop', s?.safeToStop === undefined ? undefined : s.safeToStop ? 'yes' : 'no'],
@@ -62,6 +63,14 @@ function gatewayFields(g: Gateway, etag: string | undefined): Parameters<Session
 /** Returns the version of an agent, and whether to upgrade it. */
 export function versionOf(version: string | undefined, outdated: boolean | undefined): string | undefined {
   return outdated === true ? `${version} (older than the controller: upgrade it)` : version;
+}
+
+/** Returns what is known about the upgrade of a gateway, for people. */
+function upgradeText({ upgrade, upgrades }: Gateway): string | undefined {
+  const allowed = { ALLOWED: 'allowed', NOT_ALLOWED: 'not allowed by the host', NOT_POSSIBLE: 'only on the host' };
+  if (upgrade === undefined) return upgrades && allowed[upgrades];
+  const { state, from, version, reason, changedAt } = upgrade;
+  return `${state.toLowerCase()}, from ${from} to ${version}, ${moment(changedAt)}${reason === undefined ? '' : `: ${reason}`}`;
 }
 
 function clockOf(skewSeconds: number | undefined): string | undefined {

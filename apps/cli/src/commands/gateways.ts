@@ -10,6 +10,7 @@ import { status } from '../table.ts';
 import { clean, shellWord } from '../text.ts';
 import { whileWaiting } from '../waiting.ts';
 import { controllerUrl } from './controller-url.ts';
+import { addUpgrades } from './gateway-upgrade.ts';
 import { type Gateway, gatewayColumns, showGateway } from './gateway-view.ts';
 import { installLine } from './install-line.ts';
 import { addLabelCommand, labelled } from './labels.ts';
@@ -52,6 +53,7 @@ export function addGateways(program: Command, session: Session): void {
   addCreateAndUpdate(group, session);
   addIntents(group, session);
   addActions(group, session);
+  addUpgrades(group, session);
   addLabelCommand(group, session, labelled.gateways);
   addAgentCommands(group);
 }

@@ -4,12 +4,13 @@ import { resolve } from 'node:path';
 import { clientStateDir } from '@sallyport/contract/local';
 import { root } from '@sallyport/program/place';
 import { isVersion } from '@sallyport/release';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { exitCodes, Failure, Finished, usage } from '../failure.ts';
 import type { Session } from '../session.ts';
 import { findAgent, type RunningAgent } from '../upgrade/agents.ts';
 import { currentVersion, type Layout, layoutOf } from '../upgrade/layout.ts';
 import { bringVersion, readOffer, type Source, type Wanted } from '../upgrade/obtain.ts';
+import { noReport, type Report, reportTo } from '../upgrade/report.ts';
 import { type Outcome, releaseKeyFile, type TrialOptions, tryVersion } from '../upgrade/upgrade.ts';
 
 interface Flags {
@@ -20,6 +21,8 @@ interface Flags {
   readonly gatewayStateDir: string;
   readonly clientStateDir: string;
   readonly patience: string;
+  /** Request of the controller that the gateway's agent passes on. */
+  readonly report?: string;
   readonly dryRun?: boolean;
 }
 
@@ -34,6 +37,7 @@ export function addUpgrade(program: Command, session: Session): void {
     .option('--patience <seconds>', 'time until the new version must be healthy', '60')
     .option('--gateway-state-dir <dir>', 'state directory of the gateway', '/var/lib/sallyport/gateway')
     .option('--client-state-dir <dir>', 'state directory of the device', clientStateDir)
+    .addOption(new Option('--report <request>', 'note each step for the agent of the gateway').hideHelp())
     .option('--dry-run', 'check the signed release and say what would happen')
     .addHelpText(
       'after',
@@ -50,20 +54,45 @@ Examples:
 }
 
 async function upgrade(session: Session, flags: Flags): Promise<void> {
-  const { to, folder, releaseKey, dryRun = false } = flags;
+  const { to, report: request } = flags;
   if (to !== undefined && !isVersion(to)) throw usage(`--to ${to} is no version`, 'A version looks like 0.3.0.');
   const patienceMs = secondsOf(flags.patience) * 1000;
+  const tell = request === undefined ? noReport : await reportTo(flags.gatewayStateDir, request);
+  try {
+    const outcome = await upgradeHost(session, flags, patienceMs, tell);
+    if (outcome === null) return;
+    const returned = outcome.outcome === 'returned';
+    await tell(returned ? 'returned' : 'done', returned ? outcome.faults.join('; ') : undefined);
+    if (returned) throw new Finished(exitCodes.failed);
+  } catch (error) {
+    if (!(error instanceof Finished)) await tell('failed', error instanceof Error ? error.message : String(error));
+    throw error;
+  }
+}
+
+/** Carries an upgrade out. Returns null after a dry run. */
+async function upgradeHost(
+  session: Session,
+  { to, folder, releaseKey, dryRun = false, ...flags }: Flags,
+  patienceMs: number,
+  tell: Report,
+): Promise<Outcome | null> {
   const layout = installedLayout();
   const agents = await runningAgents(flags);
   const from = currentVersion(layout);
   const source = folder === undefined ? await controllerOf(session, agents) : folderSource(folder);
   const wanted: Wanted = { source, keyFile: releaseKey, version: to, newerThan: from };
   const offer = await readOffer(wanted);
-  if (dryRun) return report(session, { from, to: offer.version, outcome: 'dry-run', faults: [] }, agents);
-  await bringVersion(layout, wanted, offer);
+  if (dryRun) {
+    report(session, { from, to: offer.version, outcome: 'dry-run', faults: [] }, agents);
+    return null;
+  }
+  await tell('downloading');
+  await bringVersion(layout, wanted, offer, () => tell('verifying'));
+  await tell('trial');
   const outcome = await carryOut(session, { layout, version: offer.version, agents, patienceMs });
   report(session, outcome, agents);
-  if (outcome.outcome === 'returned') throw new Finished(exitCodes.failed);
+  return outcome;
 }
 
 async function carryOut(
@@ -93,7 +122,10 @@ function installedLayout(): Layout {
   });
 }
 
-async function runningAgents({ gatewayStateDir, clientStateDir: deviceDir }: Flags): Promise<RunningAgent[]> {
+async function runningAgents({
+  gatewayStateDir,
+  clientStateDir: deviceDir,
+}: Pick<Flags, 'gatewayStateDir' | 'clientStateDir'>): Promise<RunningAgent[]> {
   const found = [await findAgent('gateway', gatewayStateDir), await findAgent('client', deviceDir)];
   return found.filter((agent) => agent !== null);
 }
@@ -138,9 +170,9 @@ function secondsOf(text: string): number {
   throw usage(`--patience ${text} is no number of seconds from 4 to 3600`);
 }
 
-type Report = Omit<Outcome, 'outcome'> & { readonly outcome: Outcome['outcome'] | 'dry-run' };
+type Result = Omit<Outcome, 'outcome'> & { readonly outcome: Outcome['outcome'] | 'dry-run' };
 
-function report(session: Session, result: Report, agents: readonly RunningAgent[]): void {
+function report(session: Session, result: Result, agents: readonly RunningAgent[]): void {
   const roles = agents.map(({ role }) => role);
   if (session.json) {
     session.out(`${JSON.stringify({ ...result, agents: roles })}\n`);

@@ -303,6 +303,8 @@ export const fixtures = {
     disableRelay: berlin,
     testGateway: { status: 'ONLINE', details: 'Agent connected\nNot probed: from outside' },
     rekeyGateway: berlin,
+    upgradeGateway: berlin,
+    cancelGatewayUpgrade: undefined,
     createProtocol: https,
     listProtocols: [https, protocol(22, 'SSH', '22')],
     getProtocol: https,

@@ -61,9 +61,14 @@ export async function readOffer(wanted: Wanted): Promise<Offer> {
 
 /**
  * Brings the version of an offer to this host: downloads, checks signature and sum, and unpacks. Does nothing when its
- * folder exists. What an ended process left behind is removed.
+ * folder exists. What an ended process left behind is removed. `verifying` is called after the download.
  */
-export async function bringVersion(layout: Layout, wanted: Wanted, offer: Offer): Promise<void> {
+export async function bringVersion(
+  layout: Layout,
+  wanted: Wanted,
+  offer: Offer,
+  verifying: () => Promise<void> = async () => undefined,
+): Promise<void> {
   await removeLeftovers(layout);
   const target = versionFolder(layout, offer.version);
   if (existsSync(target)) return;
@@ -76,6 +81,7 @@ export async function bringVersion(layout: Layout, wanted: Wanted, offer: Offer)
       [offer.archive, maxArchiveBytes],
     ] as const)
       await bring(wanted.source, name, join(work, name), most);
+    await verifying();
     const request = { ...(await requestOf(wanted)), folder: work, version: offer.version };
     await inWords(async () => unpackRelease(await verifyRelease(request), target));
   } finally {

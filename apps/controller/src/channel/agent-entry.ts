@@ -1,5 +1,13 @@
 import { randomUUID } from 'node:crypto';
-import type { AgentRole, FindPath, Heartbeat, PathReport, ProbeResult, Revision, Upgrading } from '@sallyport/contract/channel';
+import type {
+  AgentRole,
+  FindPath,
+  Heartbeat,
+  PathReport,
+  ProbeResult,
+  Revision,
+  Upgrading,
+} from '@sallyport/contract/channel';
 import { AgentReports } from './agent-reports.ts';
 import type { Position } from './delta-history.ts';
 import { DeviceNotes } from './device-notes.ts';

@@ -6,8 +6,8 @@ import { AgentEntry, type EntryHost } from './agent-entry.ts';
 import { type ChannelCounters, countSent, newCounters } from './counters.ts';
 import { DeviceSources, type SourceReport } from './device-sources.ts';
 import { Doorway, type DoorwayHost, type Visitor } from './doorway.ts';
-import type { Place } from './gate.ts';
 import { ChannelEvents } from './events.ts';
+import type { Place } from './gate.ts';
 import { Heartbeats } from './heartbeats.ts';
 import { type ControllerIdentity, canonicalKey, sameKey } from './keys.ts';
 import { LastHandshakes } from './last-handshakes.ts';
@@ -20,14 +20,7 @@ import type { RefusalCode } from './refusals.ts';
 import { Session } from './session.ts';
 import type { Hello, Proof, Report, SessionEffect } from './session-types.ts';
 import { guardedTimers, systemTimers, type Timers } from './timers.ts';
-import type {
-  AgentDirectory,
-  AgentRecord,
-  Channel,
-  ConnectionGuard,
-  DesiredStates,
-  Presence,
-} from './types.ts';
+import type { AgentDirectory, AgentRecord, Channel, ConnectionGuard, DesiredStates, Presence } from './types.ts';
 import { WorkQueue } from './work-queue.ts';
 
 /** Parts of the controller that the channel uses, and its callbacks. */

@@ -150,6 +150,9 @@ interface GatewayTable {
   drain_since: number | null;
   /** JSON: a list of labels. */
   labels: Generated<string>;
+  /** JSON: the upgrade that was last asked for. */
+  upgrade: string | null;
+  upgrade_open: Generated<Bit>;
 }
 
 interface DeviceTable {

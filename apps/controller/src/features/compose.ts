@@ -13,6 +13,7 @@ import type { SignInDeps } from '../objects/sign-in/deps.ts';
 import type { TenantRuntimes } from '../runtime/runtimes.ts';
 import type { SecretBox } from '../secrets/box.ts';
 import type { ControllerIdentity } from '../secrets/identity.ts';
+import type { GatewayUpgrades } from './gateways/upgrades/upgrades.ts';
 import * as features from './index.ts';
 
 /** Everything that features are built from. Each names the few parts that it takes. */
@@ -32,6 +33,7 @@ export interface FeatureParts extends ObjectQueries, SignInDeps {
   readonly publicUrl: string | null;
   /** Whether other hosts can install from this controller. */
   readonly installOffer: InstallOffer;
+  readonly upgrades: Pick<GatewayUpgrades, 'request' | 'cancel'>;
   /** WireGuard keys of the controller itself, base64. */
   readonly reservedKeys: ReadonlySet<string>;
   /** Last use of an API key, epoch milliseconds. */

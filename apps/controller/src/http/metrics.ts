@@ -12,6 +12,7 @@ export interface Followed extends FollowedPaths {
   readonly runtimes: { followedAgents(): Iterable<string> };
   readonly streams: { readonly size: number };
   readonly connections: Pick<Connections, 'open' | 'counters'>;
+  readonly upgrades: { readonly open: number; readonly ended: Readonly<Record<string, number>> };
 }
 
 /** Figures for Prometheus, in a registry of their own. */
@@ -58,6 +59,7 @@ export function createMetrics(): Metrics {
     follow: (followed) => {
       agentGauges(registers, followed);
       pathMetrics(registers, followed);
+      upgradeMetrics(registers, followed);
     },
     request: (route, method, status, seconds) => requests.observe({ route, method, status }, seconds),
     compiled: (ms) => {
@@ -68,6 +70,27 @@ export function createMetrics(): Metrics {
     text: () => registry.metrics(),
     contentType: registry.contentType,
   };
+}
+
+function upgradeMetrics(registers: Registry[], { upgrades }: Followed): void {
+  new Gauge({
+    name: 'sallyport_gateway_upgrades_open',
+    help: 'Upgrades of gateways that wait or run',
+    registers,
+    collect() {
+      this.set(upgrades.open);
+    },
+  });
+  new Counter({
+    name: 'sallyport_gateway_upgrades_total',
+    help: 'Upgrades of gateways that ended, by how',
+    labelNames: ['state'],
+    registers,
+    collect() {
+      this.reset();
+      for (const [state, count] of Object.entries(upgrades.ended)) this.inc({ state: state.toLowerCase() }, count);
+    },
+  });
 }
 
 /** Measures every request of the server. */

@@ -15,10 +15,13 @@ import {
   StateDirectory,
   type TokenSources,
 } from '@sallyport/agent-runtime';
+import type { UpgradePermission } from '@sallyport/contract/channel';
 import { slowness } from '@sallyport/wireguard';
 import type { RunCommand } from '../arguments.ts';
 import { GatewayPlane } from '../plane/gateway-plane.ts';
 import { formatStatus } from '../state/status.ts';
+import type { UpgradeHost } from '../upgrades/host.ts';
+import { HostUpgrades } from '../upgrades/upgrades.ts';
 
 /** Environment of the `run` command. */
 export interface RunContext {
@@ -28,6 +31,10 @@ export interface RunContext {
   readonly caFile?: string | null;
   /** Path of the wireguard-go to run, from the environment. */
   readonly wireguardGo?: string | null;
+  /** Whether the environment allows upgrades that the controller asks for; an argument overrides it. */
+  readonly allowUpgrades?: boolean;
+  /** Where versions lie beside each other; null: this host is not upgraded this way. */
+  readonly upgradeHost?: UpgradeHost | null;
   readonly stdin: Readable;
   readonly log: Log;
   readonly clock: AgentClock;
@@ -46,11 +53,13 @@ export async function runGateway(command: RunCommand, context: RunContext): Prom
   try {
     const sources = { argument: command.tokenFile, ...context.token };
     const enrolment = await readEnrolment('gateway', directory, sources, context.stdin);
-    const agent = await createAgent(command, { ...context, trust }, enrolment);
+    const upgrades = upgradesOf(command, context, directory);
+    const agent = await createAgent(command, { ...context, trust, upgrades }, enrolment);
     const gateway = enrolment.identity.agent;
     log.info('starting', { version: context.version, gateway, interface: command.interface });
     await agent.start();
-    return await untilOver(agent, command, context);
+    const restart = Promise.race([context.restart, upgrades.interrupted]);
+    return await untilOver(agent, command, { ...context, restart });
   } finally {
     await lock.release();
   }
@@ -62,9 +71,10 @@ function trustOf({ caFile }: RunCommand, context: RunContext) {
 
 async function createAgent(
   command: RunCommand,
-  { version, log, clock, trust, wireguardGo = null }: RunContext & Pick<AgentOptions, 'trust'>,
+  context: RunContext & Pick<AgentOptions, 'trust'> & { readonly upgrades: Upgrades },
   enrolment: Enrolment,
 ): Promise<Agent> {
+  const { version, log, clock, trust, wireguardGo = null, upgrades } = context;
   const { directory, identity } = enrolment;
   const endpoints = await EndpointMemory.load(directory);
   const plane = new GatewayPlane({
@@ -79,8 +89,11 @@ async function createAgent(
     now: clock.now,
     hostNow: clock.hostNow,
   });
+  const options = agentOptionsOf(enrolment, version);
   return new Agent({
-    ...agentOptionsOf(enrolment, version),
+    ...options,
+    session: { ...options.session, ...(upgrades.permission && { upgrades: upgrades.permission }) },
+    ...(upgrades.ask && { upgrade: upgrades.ask }),
     url: command.url,
     ...(trust && { trust }),
     plane,
@@ -95,6 +108,32 @@ async function createAgent(
     log,
     clock,
   });
+}
+
+interface Upgrades {
+  readonly permission: UpgradePermission | null;
+  readonly ask?: AgentOptions['upgrade'];
+  /** Resolves when the trial of this version was interrupted, so that the current one has to start again. */
+  readonly interrupted: Promise<void>;
+}
+
+/** The host decides whether the controller may ask for upgrades. */
+function upgradesOf(command: RunCommand, context: RunContext, directory: StateDirectory): Upgrades {
+  const { log, upgradeHost: host = null, allowUpgrades = false } = context;
+  const never = new Promise<void>(() => {});
+  if (!(command.allowUpgrades ?? allowUpgrades)) return { permission: null, interrupted: never };
+  if (host === null) {
+    log.warn('upgrades are allowed and impossible: this program was not installed by the script of a controller');
+    return { permission: 'impossible', interrupted: never };
+  }
+  const interrupted = Promise.withResolvers<void>();
+  const { releaseKey } = command;
+  const upgrades = new HostUpgrades({ directory, host, releaseKey, log, restart: interrupted.resolve });
+  return {
+    permission: 'allowed',
+    ask: (asked, report) => upgrades.ask(asked, report),
+    interrupted: interrupted.promise,
+  };
 }
 
 async function untilOver(agent: Agent, command: RunCommand, context: RunContext): Promise<number | 'restart'> {

@@ -12,7 +12,8 @@ export type StateFile =
   | 'status.json'
   | 'client.json'
   | 'relay.json'
-  | 'names.json';
+  | 'names.json'
+  | 'upgrade.json';
 
 /** Maximum sizes: a state of 500,000 items, endpoints of 50,000 peers, a status of as many routes. */
 const mostBytes: Readonly<Record<StateFile, number>> = {
@@ -23,6 +24,7 @@ const mostBytes: Readonly<Record<StateFile, number>> = {
   'endpoints.json': 16 << 20,
   'relay.json': 16 << 20,
   'names.json': 64 << 20,
+  'upgrade.json': 64 << 10,
   'state.json': 256 << 20,
 };
 
@@ -131,6 +133,7 @@ const contents: Readonly<Record<StateFile, string>> = {
   'endpoints.json': 'the endpoints of peers',
   'relay.json': 'what the relay has learned',
   'names.json': 'the addresses of names',
+  'upgrade.json': 'the state of an upgrade',
   'state.json': 'the newest state of the controller',
 };
 

@@ -31,7 +31,7 @@ export async function lockAgent(stateDir: string, interfaceName: string, runDir 
 
 /** Returns the process id of the agent that holds a state directory, or null. */
 export async function lockHolder(stateDir: string): Promise<number | null> {
-  return livingHolder((await holderText(join(stateDir, 'agent.lock'))) ?? '');
+  return runningProcess((await holderText(join(stateDir, 'agent.lock'))) ?? '');
 }
 
 /** Locks an interface. Without a writable directory for locks, the kernel's own conflicts must suffice. */
@@ -58,7 +58,7 @@ async function acquire(path: string, what: string): Promise<Lock> {
     if (outcome === 'no room') return { release: async () => undefined };
     const held = await holderText(path);
     if (held === null) continue;
-    const pid = await livingHolder(held);
+    const pid = await runningProcess(held);
     if (pid !== null)
       throw new UsageError(`${what} is in use by the agent with process id ${pid}; stop that one first`);
     if (!(await removeStale(path, held))) return { release: async () => undefined };
@@ -102,7 +102,14 @@ async function release(path: string, mine: string): Promise<void> {
   if ((await holderText(path)) === mine) await rm(path, { force: true }).catch(() => undefined);
 }
 
-async function livingHolder(text: string): Promise<number | null> {
+/** Returns `PID START` of a process, which tells reused process ids apart; null when it does not run. */
+export async function processText(pid: number): Promise<string | null> {
+  const started = await startTime(pid);
+  return started === '' ? null : `${pid} ${started}`;
+}
+
+/** Returns the process id of a text of `processText` while that process runs; else null. */
+export async function runningProcess(text: string): Promise<number | null> {
   const match = /^(\d+) (\d+)$/.exec(text);
   if (match === null) return null;
   const pid = Number(match[1]);
@@ -112,5 +119,7 @@ async function livingHolder(text: string): Promise<number | null> {
 /** Returns the start time of a process in clock ticks after boot (proc(5), field 22 of stat), or an empty text. */
 async function startTime(pid: number): Promise<string> {
   const stat = await readFile(`/proc/${pid}/stat`, 'latin1').catch(() => '');
-  return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  // A process that has ended and was not waited for yet.
+  return fields[0] === 'Z' || fields[0] === 'X' ? '' : (fields[19] ?? '');
 }

@@ -19,6 +19,7 @@ import {
   wholeNumber,
 } from './common.ts';
 import { labels, shownLabels } from './labels.ts';
+import { GatewayUpgrade, upgradeAllowance } from './upgrades.ts';
 
 /** Current status of a gateway, as known to the controller. */
 export const gatewayStatus = z.enum(['PENDING', 'ONLINE', 'OFFLINE', 'MAINTENANCE', 'ERROR']);
@@ -171,6 +172,10 @@ export const Gateway = z
       .describe('Left out: the resolvers of its host'),
     publicKey: z.string().optional().describe('WireGuard public key; left out before enrolment'),
     labels: shownLabels,
+    upgrades: upgradeAllowance
+      .optional()
+      .describe('Whether the host lets the controller ask for upgrades, once an agent has connected'),
+    upgrade: GatewayUpgrade.optional(),
     statistics: GatewayStatistics.optional(),
   })
   .meta({ id: 'Gateway' });
@@ -192,6 +197,8 @@ export const GatewaySummary = Gateway.pick({
   intent: true,
   discoveredEndpoint: true,
   labels: true,
+  upgrades: true,
+  upgrade: true,
 })
   .extend({ resourceCount: z.int() })
   .meta({ id: 'GatewaySummary' });
@@ -236,6 +243,8 @@ export const gatewayReadOnly = [
   'discoveredEndpoint',
   'publicKey',
   'natMapping',
+  'upgrades',
+  'upgrade',
   'statistics',
 ] as const;
 

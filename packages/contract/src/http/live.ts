@@ -4,6 +4,7 @@ import { ChangedObject } from './audit.ts';
 import { count, id, timestamp, wholeNumber } from './common.ts';
 import { DevicePath, deviceStatus } from './devices.ts';
 import { GatewayStatistics, gatewayStatus } from './gateways.ts';
+import { GatewayUpgrade } from './upgrades.ts';
 
 /** Maximum number of objects of each kind whose presence a live stream follows. */
 export const livePresence = 500;
@@ -24,7 +25,13 @@ export type LiveTopics = z.infer<typeof LiveTopics>;
 
 /** Status of a gateway in a message of the live stream. */
 export const GatewayPresence = z
-  .object({ id, status: gatewayStatus, error: z.string().optional(), lastOnline: timestamp.optional() })
+  .object({
+    id,
+    status: gatewayStatus,
+    error: z.string().optional(),
+    lastOnline: timestamp.optional(),
+    upgrade: GatewayUpgrade.optional(),
+  })
   .meta({ id: 'GatewayPresence' });
 export type GatewayPresence = z.infer<typeof GatewayPresence>;
 

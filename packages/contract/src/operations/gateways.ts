@@ -10,6 +10,7 @@ import {
   TestConfiguration,
   UpdateGateway,
 } from '../http/gateways.ts';
+import { UpgradeGateway } from '../http/upgrades.ts';
 import { byId, define, dryRunQuery, noQuery } from './define.ts';
 
 /** Operations of the HTTP API that are about gateways. */
@@ -141,5 +142,34 @@ export const gatewayOperations = define({
     dryRun: true,
     status: 201,
     response: Gateway,
+  },
+  upgradeGateway: {
+    method: 'POST',
+    path: '/tenants/gateways/{id}/upgrade',
+    tag: 'Gateways',
+    right: 'deploy',
+    fresh: true,
+    summary: 'Upgrade a gateway to the version of the controller',
+    description:
+      'Only for gateways whose host allows it. Gateways of a tenant are upgraded one after the other. After one that returned or failed, the others are stopped until they are asked for again.',
+    params: byId,
+    query: dryRunQuery,
+    dryRun: true,
+    body: UpgradeGateway,
+    status: 201,
+    response: Gateway,
+    failures: ['upgrade_not_possible'],
+  },
+  cancelGatewayUpgrade: {
+    method: 'DELETE',
+    path: '/tenants/gateways/{id}/upgrade',
+    tag: 'Gateways',
+    right: 'deploy',
+    summary: 'Cancel an upgrade of a gateway that has not begun',
+    params: byId,
+    query: dryRunQuery,
+    dryRun: true,
+    status: 204,
+    failures: ['upgrade_not_possible'],
   },
 });

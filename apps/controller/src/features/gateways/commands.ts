@@ -65,6 +65,8 @@ export async function createGateway(
     ...relayPorts(body.relayPorts, body.wireguardPort),
     drain_since: null,
     labels: labelsColumn(body.labels),
+    upgrade: null,
+    upgrade_open: 0 as const,
     ...(await takeOverlay(tx, 'gateway', id)),
   };
   await insertGateway(tx, row);

@@ -16,6 +16,7 @@ import type { ControllerIdentity } from '../../secrets/identity.ts';
 import { changeGateway, createGateway, rekeyGateway, removeGateway, setRelay } from './commands.ts';
 import { outsideWith } from './outside.ts';
 import { ConfigurationTests, type Tested } from './test-configuration.ts';
+import type { GatewayUpgrades } from './upgrades/upgrades.ts';
 
 /** What the operations on gateways need. */
 export interface GatewayRouteDeps {
@@ -25,6 +26,7 @@ export interface GatewayRouteDeps {
   readonly channel: Channel;
   readonly gateways: GatewayQueries;
   readonly gatewayLists: GatewayLists;
+  readonly upgrades: Pick<GatewayUpgrades, 'request' | 'cancel'>;
   /** Which addresses may be probed, and how much tenants are told. */
   readonly egress: EgressSettings;
   /** The probe key that gateways are probed with. */
@@ -41,13 +43,15 @@ type GatewayOperation =
   | 'disableRelay'
   | 'testGateway'
   | 'rekeyGateway'
-  | 'revealGatewayToken';
+  | 'revealGatewayToken'
+  | 'upgradeGateway'
+  | 'cancelGatewayUpgrade';
 
 /** Gateways. */
 export const gatewayFeature = { routes: gatewayRoutes };
 
 function gatewayRoutes(deps: GatewayRouteDeps): Handlers<GatewayOperation> {
-  const { store, gateways, gatewayLists, channel } = deps;
+  const { store, gateways, gatewayLists, channel, upgrades } = deps;
   const tests = new ConfigurationTests(channel, outsideWith(deps.beacon.keys.probe.privateKey, deps.egress));
   const pace = new Pace({ burst: 10, restMs: 5_000, refusal: 'A tenant may test 10 gateways at once' });
   const commandDeps = { ...deps, presence: channel };
@@ -98,6 +102,16 @@ function gatewayRoutes(deps: GatewayRouteDeps): Handlers<GatewayOperation> {
     rekeyGateway: {
       write: async (tx, context, { params }) =>
         answer(tx, context, await rekeyGateway(tx, context, commandDeps, params.id)),
+    },
+    upgradeGateway: {
+      write: async (tx, context, { params, body }) =>
+        answer(tx, context, await upgrades.request(tx, params.id, body.version)),
+    },
+    cancelGatewayUpgrade: {
+      write: async (tx, _context, { params }) => {
+        await upgrades.cancel(tx, params.id);
+        return { body: undefined };
+      },
     },
     revealGatewayToken: {
       write: async (tx, _context, { params }) => {

@@ -13,17 +13,19 @@ export interface InstallOffer {
 export function installOffer(release: ReleaseFolder, url: () => string): InstallOffer {
   let lastLook = Number.NEGATIVE_INFINITY;
   let found = false;
+  let looking: Promise<void> = Promise.resolve();
   return {
     get url() {
       return found && isSafe(url()) ? `${url()}/install` : null;
     },
-    look: async () => {
-      if (performance.now() - lastLook < lookEveryMs) return;
+    look: () => {
+      if (performance.now() - lastLook < lookEveryMs) return looking;
       lastLook = performance.now();
-      found = await readRelease(release).then(
-        () => true,
-        () => false,
+      looking = readRelease(release).then(
+        () => void (found = true),
+        () => void (found = false),
       );
+      return looking;
     },
   };
 }

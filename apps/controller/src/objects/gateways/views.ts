@@ -6,6 +6,7 @@ import { dnsField } from './dns-servers.ts';
 import { lastOnline, shownError, shownStatus } from './status.ts';
 import type { AttachedResource, GatewayRow } from './store.ts';
 import { maskedToken } from './token.ts';
+import { allowanceOf, upgradeOf, upgradeView } from './upgrade.ts';
 
 /** Returns a gateway in the form of answers, from its row, its resources and the present state of its agent. */
 export function gatewayView(
@@ -39,6 +40,8 @@ export function gatewayView(
     ...present('natMapping', natMapping(row)),
     ...present('publicKey', row.wireguard_key),
     ...labelsField(row.labels),
+    ...present('upgrades', allowanceOf(presence)),
+    ...upgradeField(row),
   };
 }
 
@@ -48,7 +51,13 @@ export const gatewayPresence = (row: GatewayRow, presence: Presence): GatewayPre
   status: shownStatus(row, presence),
   ...present('error', shownError(row, presence)),
   ...present('lastOnline', isoOrNull(lastOnline(row, presence))),
+  ...upgradeField(row),
 });
+
+function upgradeField(row: GatewayRow): Pick<Gateway, 'upgrade'> {
+  const record = upgradeOf(row);
+  return record === null ? {} : { upgrade: upgradeView(record) };
+}
 
 const natMapping = ({ mapping_independent }: GatewayRow) => {
   if (mapping_independent === null) return null;
@@ -179,7 +188,9 @@ function shownAlike(row: GatewayRow, a: Presence, b: Presence): boolean {
   return (
     shownStatus(row, a) === shownStatus(row, b) &&
     shownError(row, a) === shownError(row, b) &&
-    lastOnline(row, a) === lastOnline(row, b)
+    lastOnline(row, a) === lastOnline(row, b) &&
+    a.agent?.upgrades === b.agent?.upgrades &&
+    (a.agent === undefined) === (b.agent === undefined)
   );
 }
 
