@@ -17,6 +17,8 @@ describe('command line', () => {
       wireguard: 'auto',
       wireguardGo: null,
       downOnExit: false,
+      allowUpgrades: null,
+      releaseKey: null,
       logLevel: 'info',
     });
     assert.deepEqual(parseCommand([]), { kind: 'help' });

@@ -4,6 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { bundleItem } from '@sallyport/agent-core/testing';
+import type { Upgrading } from '@sallyport/contract/channel';
+import type { ReleaseKeyPair } from '@sallyport/release';
 import { makeRelease } from '@sallyport/release/testing';
 import { Daemon, until, whyNoNamespaces } from '@sallyport/testkit';
 import { placeVersion } from './testing/versions.ts';
@@ -35,7 +37,10 @@ test('upgrades of a gateway under traffic', { skip }, async (t) => {
   await controller.change([...world.items(), bundleItem('b1', [...both])]);
   const tokenFile = join(home, 'token');
   await writeFile(tokenFile, world.token, { mode: 0o600 });
-  const where = ['--controller', 'http://127.0.0.1:7000', '--token-file', tokenFile, ...world.where];
+  const releases = join(home, 'releases');
+  const keyFile = join(releases, 'release-key.pem');
+  const allowed = ['--allow-upgrades', '--release-key', keyFile];
+  const where = ['--controller', 'http://127.0.0.1:7000', '--token-file', tokenFile, ...world.where, ...allowed];
   world.agent = Daemon.start([join(home, 'versions/1.0.0/apps/gateway/src/main.ts'), 'run', ...where], {
     cleanup,
     namespace: gateway,
@@ -107,5 +112,60 @@ test('upgrades of a gateway under traffic', { skip }, async (t) => {
       return version === '2.0.0' && applied !== null;
     });
     assert.match(world.agent.output, /a deaf version runs/);
+  });
+
+  /** The controller asks for a version. Returns the states that the agent reports, up to the final one. */
+  const asked = async (version: string) => {
+    const request = crypto.randomUUID();
+    const seen = async () => {
+      const messages = (await controller.heard()).filter((one) => one.type === 'upgrading' && one.request === request);
+      return messages as Upgrading[];
+    };
+    await until('the connection', async () => (await controller.state()).connections > 0);
+    await controller.call({ op: 'say', message: { type: 'upgrade', request, version } });
+    await until(`the end of the upgrade to ${version}`, async () => {
+      const { connections } = await controller.state();
+      const states = await seen();
+      if (states.some(({ state }) => ['done', 'returned', 'failed'].includes(state))) return true;
+      // A controller asks again on each connection.
+      if (connections > 0) await controller.call({ op: 'say', message: { type: 'upgrade', request, version } });
+      return false;
+    });
+    return seen();
+  };
+  const offer = async (version: string, key?: ReleaseKeyPair) => {
+    const made = await makeRelease(releases, { version, ...(key && { key }) });
+    await controller.call({ op: 'serve', folder: releases });
+    return made.key;
+  };
+
+  await t.test('the controller asks for a version, and the host takes it without a lost packet', async () => {
+    await placeVersion(home, '4.0.0');
+    await offer('4.0.0');
+    await until('the old version to be connected', async () => (await runs()).phase === 'live');
+    assert.equal((await lastHeard(controller, 'authenticate')).upgrades, 'allowed');
+    await device.startDatagrams('s', serverAddress, 80, 10);
+    const states = await asked('4.0.0');
+    assert.deepEqual(states.at(-1)?.state, 'done', JSON.stringify(states));
+    const stream = await device.stopStream('s');
+    assert.equal(stream.received, stream.sent);
+    assert.equal(await readlink(join(home, 'current')), 'versions/4.0.0');
+  });
+
+  await t.test('the host runs nothing that its own key did not sign, whatever the controller offers', async () => {
+    await placeVersion(home, '5.0.0');
+    const known = await readFile(keyFile, 'utf8');
+    await offer('5.0.0');
+    await writeFile(keyFile, known);
+    const [last] = (await asked('5.0.0')).slice(-1);
+    assert.equal(last?.state, 'failed');
+    assert.match(last?.reason ?? '', /The release is refused: /);
+    const older = await offer('3.5.0');
+    await writeFile(keyFile, older.publicKey);
+    const [refused] = (await asked('3.5.0')).slice(-1);
+    assert.equal(refused?.state, 'failed');
+    assert.match(refused?.reason ?? '', /not newer|older/);
+    assert.equal(await readlink(join(home, 'current')), 'versions/4.0.0');
+    assert.equal((await runs()).version, '4.0.0');
   });
 });

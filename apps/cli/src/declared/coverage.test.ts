@@ -34,6 +34,7 @@ const NOT_DECLARED: Partial<Record<OperationName, string>> = {
   confirmTotp: 'the secret of an authenticator app is shown once',
   addMyDevice: 'a device makes its key where it is, so a file cannot bring it back',
   explainMyAccess: 'it writes nothing',
+  upgradeGateway: 'it starts a process on a host once',
   renameMyDevice: 'a file does not hold devices',
   beginProviderSignIn: 'it is how a person comes in',
   finishProviderSignIn: 'it is how a person comes in',

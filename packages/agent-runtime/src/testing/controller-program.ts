@@ -1,3 +1,6 @@
+import { createReadStream, existsSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { basename, join } from 'node:path';
 import { ScriptedController } from '@sallyport/agent-core/testing';
 import { type ControllerMessage, channelPath, type StateItem } from '@sallyport/contract/channel';
 import { type RawData, type WebSocket, WebSocketServer } from 'ws';
@@ -18,6 +21,8 @@ export type ControllerCall =
   | { readonly op: 'refuse'; readonly refusal: Extract<ControllerMessage, { type: 'refused' }> | null }
   | { readonly op: 'expect-token'; readonly token: string }
   | { readonly op: 'lease'; readonly leaseMs: number; readonly aheadMs?: number }
+  /** Serves the files of a folder below `/install/`. */
+  | { readonly op: 'serve'; readonly folder: string }
   | { readonly op: 'drop' }
   | { readonly op: 'heard' }
   | { readonly op: 'state' };
@@ -34,6 +39,7 @@ if (process.send !== undefined) serve();
 function serve(): void {
   let controller: ScriptedController | null = null;
   const sockets = new Set<WebSocket>();
+  let served: string | null = null;
   /** Difference of its clock to this host's; positive: ahead. */
   let aheadMs = 0;
   const clock = (): number => Date.now() + aheadMs;
@@ -65,6 +71,9 @@ function serve(): void {
         controller.leaseMs = call.leaseMs;
         aheadMs = call.aheadMs ?? 0;
         broadcast(controller.lease(clock()));
+        return null;
+      case 'serve':
+        served = call.folder;
         return null;
       case 'drop':
         for (const socket of sockets) socket.terminate();
@@ -98,7 +107,12 @@ function serve(): void {
     controller.leaseMs = leaseMs;
     controller.heartbeatMs = 1_000;
     const now = controller;
-    const server = new WebSocketServer({ port, host, path: channelPath });
+    const pages = createServer((request, response) => {
+      const path = served === null ? null : join(served, basename(request.url ?? ''));
+      if (path === null || !existsSync(path)) response.writeHead(404).end();
+      else createReadStream(path).pipe(response);
+    });
+    const server = new WebSocketServer({ server: pages, path: channelPath });
     server.on('connection', (socket) => {
       sockets.add(socket);
       socket.on('close', () => sockets.delete(socket));
@@ -108,8 +122,9 @@ function serve(): void {
       });
     });
     return new Promise((resolve, reject) => {
-      server.once('listening', () => resolve(state(now)));
-      server.once('error', reject);
+      pages.once('listening', () => resolve(state(now)));
+      pages.once('error', reject);
+      pages.listen(port, host);
     });
   }
 }

@@ -178,7 +178,7 @@ test('agents change only their own upgrade, once, and not back', async (t) => {
 
 test('a gateway that is away holds up no other, and one that stays silent fails', async (t) => {
   const { app } = await opened(t);
-  const ids = [];
+  const ids: string[] = [];
   for (const name of ['a', 'b', 'c']) ids.push(await gateway(app, name, 'allowed'));
   for (const id of ids) await ask(app, id);
   const [a = '', b = '', c = ''] = ids;
