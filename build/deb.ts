@@ -144,6 +144,8 @@ function controlText(data: readonly TarInput[], { version, processor }: DebInput
     'Maintainer: Sallyport maintainers <maintainers@sallyport.invalid>',
     `Installed-Size: ${kibibytes}`,
     `Depends: ${depends}`,
+    // Ends flows to former addresses of host names.
+    'Recommends: conntrack',
     'Section: net',
     'Priority: optional',
     'Description: self-hosted zero-trust network access over WireGuard',

@@ -1,7 +1,7 @@
 # The half of setup.sh that looks after the system's tools. Sourced; uses say, fail and $profile.
 
 # command, or file with names that ip and nft read, and its Debian package
-gateway_tools='/etc/protocols:netbase ip:iproute2 nft:nftables wg:wireguard-tools wireguard-go:wireguard-go'
+gateway_tools='/etc/protocols:netbase ip:iproute2 nft:nftables conntrack:conntrack wg:wireguard-tools wireguard-go:wireguard-go'
 test_tools='perl:perl-base ping:iputils-ping iperf3:iperf3 unshare:util-linux sysctl:procps udhcpc:udhcpc dnsmasq:dnsmasq-base chromium:chromium'
 
 if [ "$(id -u)" = 0 ]; then sudo=; else sudo='sudo '; fi

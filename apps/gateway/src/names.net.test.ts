@@ -14,13 +14,17 @@ const hasResolver = await exec('dnsmasq', ['--version']).then(
   () => true,
   () => false,
 );
+const hasConntrack = await exec('conntrack', ['--version']).then(
+  () => true,
+  () => false,
+);
 const skip = whyNoNamespaces() ?? (hasResolver ? false : 'needs dnsmasq');
 
 const gatewayAddress = '100.64.0.1';
 const virtual = (n: number): [string, string] => [`100.96.0.${n}`, `fd00:5a11:0:ffff::${n}`];
 const nameItem = (id: string, n: number): NameItem => ({
   ...{ kind: 'name', key: `name/${id}`, id, addresses: virtual(n) },
-  resources: [{ id: `r-${n}`, probe: `a-${n}` }],
+  resources: [{ id: `r-${n}`, probe: `a-${n}`, port: 80 }],
 });
 const single = (addresses: readonly string[]) => addresses.map((address) => `${address}-${address}`);
 
@@ -33,8 +37,9 @@ function items(world: World): StateItem[] {
     nameItem('vault.corp.example', 2),
     nameItem('nowhere.corp.example', 3),
     nameItem('rebound.corp.example', 4),
+    nameItem('twofold.corp.example', 5),
     profileItem('p1', [{ class: 'c1', bundle: 'b1', expiresAt: null }]),
-    classItem('c1', single([...virtual(1), ...virtual(3), ...virtual(4)])),
+    classItem('c1', single([...virtual(1), ...virtual(3), ...virtual(4), ...virtual(5)])),
     bundleItem('b1', [{ protocol: 'tcp', from: 80, to: 80, policy: 'web' }]),
   ];
 }
@@ -96,6 +101,7 @@ async function start(t: TestContext): Promise<{ world: World; zone: Zone }> {
     wiki: [serverAddress, serverAddress6],
     vault: [serverAddress],
     rebound: ['127.0.0.1', '10.20.0.1'],
+    twofold: ['10.19.0.2', serverAddress],
   });
   await world.controller.change(items(world));
   world.startAgent();
@@ -137,6 +143,12 @@ test('a gateway resolves names, answers who may reach them, and translates', { s
     assert.equal(await device.tcp(virtual(2)[0], 80, { timeoutMs: 500 }), 'timeout');
   });
 
+  await t.test('to one of several addresses that answers', async () => {
+    const [twofold] = virtual(5);
+    assert.equal(await ask(world, 'twofold'), twofold);
+    await until('a connection', async () => (await device.tcp(twofold, 80, { timeoutMs: 500 })) === 'ok');
+  });
+
   await t.test('with the last answer while the resolver is dead, also after kill -9', async () => {
     await zone.stop();
     await world.agent.kill('SIGKILL');
@@ -159,6 +171,21 @@ test('a gateway resolves names, answers who may reach them, and translates', { s
     await until('the name', async () => (await ask(world, 'wiki')) === wiki);
     assert.equal(await ask(world, 'wiki', 'AAAA'), 'NODATA', 'only families with a real address');
     assert.equal(await device.tcp(wiki, 80), 'ok');
+  });
+
+  await t.test('and a flow ends when a policy denies its real address', { skip: !hasConntrack }, async () => {
+    const flows = () => world.gateway.exec('conntrack', '-L', '--orig-dst', wiki, '--reply-src', serverAddress);
+    await device.startStream('s', wiki, 80);
+    await until('echoes', async () => (await device.stream('s')).received > 5);
+    assert.match(await flows(), /ESTABLISHED/);
+    const [gateway] = world.items().filter(({ kind }) => kind === 'gateway');
+    assert.ok(gateway?.kind === 'gateway');
+    await controller.change([{ ...gateway, deniedRanges: [`${serverAddress}-${serverAddress}`] }]);
+    await world.applied();
+    await until('the end of the flow', async () => !/ESTABLISHED/.test(await flows()));
+    await device.stopStream('s');
+    await controller.change([gateway]);
+    await until('the name again', async () => (await device.tcp(wiki, 80, { timeoutMs: 500 })) === 'ok');
   });
 
   await t.test('and without names it listens on no port and has no rule', async () => {

@@ -2,9 +2,12 @@ import { networkInterfaces } from 'node:os';
 import { gatewayOf, type ItemChange, isOpen, type Work } from '@sallyport/agent-core';
 import { DnsServer, failureOf, LatestWriter, type Log, type StateDirectory } from '@sallyport/agent-runtime';
 import type { GatewayItem, NameItem, ProbeResult, StateItem } from '@sallyport/contract/channel';
-import type { Names, NamesChange } from '@sallyport/hostnet';
+import { endFlows, type Names, type NamesChange } from '@sallyport/hostnet';
+import { answersAt } from '../probing/probes.ts';
+import { AddressHealth } from './address-health.ts';
 import { answerQuery } from './answer.ts';
 import { Asking } from './asking.ts';
+import { FlowEnder } from './flows.ts';
 import { forbiddenAddresses } from './forbidden.ts';
 import { HostResolvers } from './host-resolvers.ts';
 import { formatAnswers, readAnswers } from './memory.ts';
@@ -30,6 +33,7 @@ export interface NamesOptions {
 const unknownState: NameState = { A: null, AAAA: null, fault: null };
 const answerMs = 2_000;
 const patienceMs = 4_000;
+const probeMs = 2_000;
 const longestDetail = 300;
 /** Time for which the addresses of this host count as known. */
 const ownMs = 1_000;
@@ -51,6 +55,8 @@ export class GatewayNames {
   #dnsServers = '';
   #hostResolvers: HostResolvers | null = null;
   readonly #health: ResolverHealth;
+  readonly #addresses: AddressHealth;
+  readonly #flows: FlowEnder;
   #forbidden: { gateway: GatewayItem; until: number; test: (address: string) => boolean } | null = null;
   /** Names that changed, and those whose translation is being put in force. */
   readonly #changed = new Set<string>();
@@ -60,6 +66,18 @@ export class GatewayNames {
   constructor(options: NamesOptions) {
     this.#options = options;
     this.#health = new ResolverHealth(options.now);
+    this.#addresses = new AddressHealth({
+      probe: async (target, port) => !this.#isForbidden(target) && (await answersAt(target, port, probeMs)),
+      changed: (name, address, answers) => this.#resolver?.note(name, address, answers),
+      gone: (name, address) => this.#endFlows(name, [address]),
+    });
+    this.#flows = new FlowEnder({
+      end: endFlows,
+      failed: (error) =>
+        options.log.warn('flows to a former address of a name could not be ended', {
+          reason: failureOf(error).message,
+        }),
+    });
     this.#server = new DnsServer(
       (source) => this.#asking.knows(source),
       (query, source) => this.#answer(query, source),
@@ -104,21 +122,63 @@ export class GatewayNames {
     this.#remembered ??= await readAnswers(this.#options.directory);
     this.#resolver ??= this.#open(this.#remembered);
     this.#resolver.expect(names);
+    this.#watchOnly(names);
     const { deniedRanges = [], dnsServers = [] } = gatewayOf(this.#items) ?? {};
-    if (deniedRanges.join() !== this.#deniedRanges) this.#resolver.recheck();
+    if (deniedRanges.join() !== this.#deniedRanges) this.#recheck(this.#resolver);
     this.#deniedRanges = deniedRanges.join();
     if (JSON.stringify(dnsServers) !== this.#dnsServers) this.#resolver.renew();
     this.#dnsServers = JSON.stringify(dnsServers);
+  }
+
+  /** Answers of an earlier process are watched too, and names that are gone no longer. */
+  #watchOnly(names: readonly NameItem[]): void {
+    const wanted = new Set(names.map(({ id }) => id));
+    for (const name of [...this.#addresses.names()]) if (!wanted.has(name)) this.#addresses.remove(name);
+    for (const name of wanted) this.#watch(name);
+  }
+
+  /** Leaves addresses that are denied by now, also those to which flows may still lead. */
+  #recheck(resolver: Resolver): void {
+    resolver.recheck();
+    for (const name of this.#addresses.names()) if (!this.#changed.has(name)) this.#endForbidden(name);
+  }
+
+  #endForbidden(name: string): void {
+    this.#endFlows(
+      name,
+      this.#addresses.takeForbidden(name, (address) => this.#isForbidden(address)),
+    );
+  }
+
+  #endFlows(name: string, reals: readonly string[]): void {
+    const item = this.#items.get(`name/${name}`);
+    if (item?.kind !== 'name') return;
+    for (const real of reals)
+      for (const virtual of item.addresses)
+        if (virtual.includes(':') === real.includes(':')) this.#flows.end(virtual, real);
+  }
+
+  /** Looks after the addresses of a name whose translation is in force. */
+  #follow(name: string): void {
+    this.#endForbidden(name);
+    this.#watch(name);
+  }
+
+  #watch(name: string): void {
+    const item = this.#items.get(`name/${name}`);
+    const state = this.#resolver?.state(name);
+    if (item?.kind !== 'name' || state === undefined) return void this.#addresses.remove(name);
+    const port = item.resources.find((use) => use.port != null)?.port ?? null;
+    this.#addresses.expect(name, { v4: state.A?.addresses ?? [], v6: state.AAAA?.addresses ?? [], port });
   }
 
   #change(resolver: Resolver, changes: readonly ItemChange[]): void {
     if (!isOpen(gatewayOf(this.#items))) return;
     const [gone, come] = [changes.map(({ before }) => before), changes.map(({ after }) => after)].map(ofNames);
     const stays = new Set(come?.map(({ id }) => id));
-    resolver.change(
-      come ?? [],
-      (gone ?? []).map(({ id }) => id).filter((id) => !stays.has(id)),
-    );
+    const removed = (gone ?? []).map(({ id }) => id).filter((id) => !stays.has(id));
+    resolver.change(come ?? [], removed);
+    for (const name of [...removed, ...stays]) this.#watch(name);
   }
 
   /** Listens for queries where the applied items say so. A failure is logged and tried again with the next call. */
@@ -142,6 +202,8 @@ export class GatewayNames {
   async stop(): Promise<void> {
     this.#resolver?.stop();
     this.#hostResolvers?.close();
+    this.#addresses.stop();
+    await this.#flows.settled();
     await this.#server.close();
     await this.#writer.flush();
   }
@@ -180,6 +242,7 @@ export class GatewayNames {
       await this.#options.changed(
         [...this.#coming].flatMap((name) => this.#resultsOf(name, this.#resolver?.state(name) ?? unknownState)),
       );
+      for (const name of this.#coming) this.#follow(name);
       // Devices wait for the translation, and only the next process for this.
       this.#writer.request();
     }

@@ -142,6 +142,26 @@ test('an answer that says the same changes nothing, and names are asked for a bo
   assert.equal(world.changes, 200);
 });
 
+test('new flows go to an address that answers, and stay there when the first one is back', async (t) => {
+  const { answers, world, resolver, translation } = open(t);
+  answers.A = found(['10.0.0.1', '10.0.0.2', '10.0.0.3']);
+  resolver.expect([name('wiki', 1)]);
+  await resolver.refreshAll();
+  const { changes } = world;
+  resolver.note('wiki', '10.0.0.2', false);
+  assert.equal(translation()['100.96.0.1'], '10.0.0.1');
+  resolver.note('wiki', '10.0.0.1', false);
+  assert.equal(translation()['100.96.0.1'], '10.0.0.3');
+  assert.ok(world.changes > changes);
+  await resolver.refreshAll();
+  assert.equal(translation()['100.96.0.1'], '10.0.0.3', 'a new answer does not forget it');
+  resolver.note('wiki', '10.0.0.1', true);
+  assert.equal(translation()['100.96.0.1'], '10.0.0.3');
+  for (const each of ['10.0.0.3', '10.0.0.1', '10.0.0.2']) resolver.note('wiki', each, false);
+  assert.notEqual(translation()['100.96.0.1'], undefined, 'one that is silent is better than none');
+  resolver.note('other', '10.0.0.1', false);
+});
+
 test('all names are asked for again when other resolvers may answer, also one that is being asked for', async (t) => {
   const { answers, resolver, translation } = open(t);
   answers.A = found(['10.0.0.1']);

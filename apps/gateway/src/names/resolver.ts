@@ -37,6 +37,8 @@ interface Entry {
   running: Promise<void> | null;
   /** Whether the answer that is awaited may be that of a resolver that no longer counts. */
   again: boolean;
+  /** Real addresses that do not answer. They come last. */
+  readonly down: Set<string>;
 }
 
 const unknown: NameState = { A: null, AAAA: null, fault: null };
@@ -98,7 +100,7 @@ export class Resolver {
 
   #open(item: NameItem): Entry {
     const state = this.#allowed(item.id, this.#remembered.get(item.id) ?? unknown);
-    const entry: Entry = { item, state, nextAt: 0, failures: 0, running: null, again: false };
+    const entry: Entry = { item, state, nextAt: 0, failures: 0, running: null, again: false, down: new Set() };
     this.#entries.set(item.id, entry);
     this.#due.set(entry, 0, this.#entries.size);
     return entry;
@@ -111,6 +113,20 @@ export class Resolver {
       this.#due.set(entry, 0, this.#entries.size);
     }
     this.#schedule();
+  }
+
+  /** Takes note of whether a real address of a name answers. New flows go to one that does, if there is one. */
+  note(name: string, address: string, answers: boolean): void {
+    const entry = this.#entries.get(name);
+    if (entry === undefined) return;
+    entry.down[answers ? 'delete' : 'add'](address);
+    const { A, AAAA, fault } = entry.state;
+    const sorted = (known: Known | null) => known && { ...known, addresses: downLast(known.addresses, entry.down) };
+    const state = { A: sorted(A), AAAA: sorted(AAAA), fault };
+    if (same(state, entry.state)) return;
+    entry.state = state;
+    this.#translate(entry);
+    this.#options.changed(name);
   }
 
   /** Leaves addresses that are forbidden by now at once. Names that had no other one are asked for again. */
@@ -227,8 +243,9 @@ export class Resolver {
     const [a, aaaa] = await Promise.all([ask('A'), ask('AAAA')]);
     const now = this.#options.now();
     const before = entry.state;
-    const A = this.#known(a, before.A, now);
-    const AAAA = this.#known(aaaa, before.AAAA, now);
+    const A = this.#known(a, before.A, now, entry.down);
+    const AAAA = this.#known(aaaa, before.AAAA, now, entry.down);
+    forgetOthers(entry.down, [A, AAAA]);
     const usable = [A, AAAA].some((known) => (known?.addresses.length ?? 0) > 0);
     entry.state = { A, AAAA, fault: usable ? null : faultOf(name, a, aaaa) };
     if (this.#entries.get(name) !== entry) return;
@@ -240,13 +257,14 @@ export class Resolver {
     this.#options.changed(name);
   }
 
-  /** An address that is in use stays the first one while the answer contains it. */
-  #known(answer: UpstreamAnswer | Error, before: Known | null, now: number): Known | null {
+  /** An address that is in use stays the first one while the answer contains it, and it answers. */
+  #known(answer: UpstreamAnswer | Error, before: Known | null, now: number, down: ReadonlySet<string>): Known | null {
     if (answer instanceof Error) return before !== null && now - before.at < staleMs ? before : null;
     const [current] = before?.addresses ?? [];
     const addresses = answer.addresses.filter((address) => !this.#options.isForbidden(address)).sort();
     const kept = addresses.filter((address) => address === current);
-    return { addresses: [...kept, ...addresses.filter((address) => address !== current)], at: now };
+    const others = addresses.filter((address) => address !== current);
+    return { addresses: downLast([...kept, ...others], down), at: now };
   }
 
   #waitOf(entry: Entry, answers: readonly (UpstreamAnswer | Error)[]): number {
@@ -259,6 +277,15 @@ export class Resolver {
     const ttls = (found.length > 0 ? found : (answers as readonly UpstreamAnswer[])).map(({ ttl }) => ttl * 1000);
     return Math.min(Math.max(Math.min(...ttls), shortestMs), found.length > 0 ? longestMs : longestNegativeMs);
   }
+}
+
+function downLast(addresses: readonly string[], down: ReadonlySet<string>): string[] {
+  return [...addresses.filter((each) => !down.has(each)), ...addresses.filter((each) => down.has(each))];
+}
+
+function forgetOthers(down: Set<string>, known: readonly (Known | null)[]): void {
+  const present = new Set(known.flatMap((answer) => answer?.addresses ?? []));
+  for (const address of down) if (!present.has(address)) down.delete(address);
 }
 
 const forbiddenFault = (name: string, address: string): string =>

@@ -19,6 +19,12 @@ const concurrency = 32;
 
 type Outcome = Pick<ProbeResult, 'reachable' | 'detail' | 'rttMs'>;
 
+/** Returns whether an address answers at a TCP port, or an ICMP echo without one. Does not reject. */
+export async function answersAt(target: string, port: number | null, timeoutMs: number): Promise<boolean> {
+  const outcome = await (port === null ? ping(target, timeoutMs) : tcp(target, port, timeoutMs)).catch(() => null);
+  return outcome?.reachable === true;
+}
+
 /** Probes one target. Does not reject. */
 export async function probe(item: PathProbe, timeoutMs: number): Promise<ProbeResult> {
   const outcome = await trialOf(item, timeoutMs).catch((error: Error) => ({

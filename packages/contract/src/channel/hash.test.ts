@@ -83,8 +83,8 @@ const samples: { readonly [K in Kind]: Extract<StateItem, { kind: K }> } = {
   name: {
     ...{ kind: 'name', key: 'name/wiki.example', id: 'wiki.example', addresses: ['fd00::1', '100.96.0.1'] },
     resources: [
-      { id: 's', probe: 'b' },
-      { id: 'r', probe: 'a' },
+      { id: 's', probe: 'b', port: 443 },
+      { id: 'r', probe: 'a', port: null },
     ],
   },
 };
@@ -137,6 +137,7 @@ const notHashed = new Set([
   'name.resources',
   'name.resources.id',
   'name.resources.probe',
+  'name.resources.port',
 ]);
 
 /** Lists in order of preference. The order of other lists has no meaning. */

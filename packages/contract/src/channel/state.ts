@@ -291,7 +291,15 @@ export const NameItem = z.strictObject({
   /** IPv4 and IPv6. */
   addresses: list(address, 2).min(1),
   /** Resources of this gateway that have the name. Their probes show whether it resolves. None on a device. */
-  resources: list(z.strictObject({ id, probe: id }), many),
+  resources: list(
+    z.strictObject({
+      id,
+      probe: id,
+      /** TCP port at which its real addresses should answer; null: an ICMP echo. */
+      port: z.int().min(1).max(65535).nullable().optional(),
+    }),
+    many,
+  ),
 });
 
 /** Any item of a desired state, distinguished by `kind`. */

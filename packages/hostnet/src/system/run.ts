@@ -12,7 +12,7 @@ export interface RunResult {
 export const TOOL_ENVIRONMENT = { PATH: '/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin', LC_ALL: 'C' };
 
 /** A system program that this package runs. */
-export type Tool = 'nft' | 'ip';
+export type Tool = 'nft' | 'ip' | 'conntrack';
 
 /**
  * Runs a program to its end, with `input` as standard input. `onStart` receives the process id. Throws `missing-tool`.
@@ -76,7 +76,7 @@ const UNSUPPORTED_HINT =
 /** Returns the error for a program that could not be started. */
 export function startError(tool: Tool, error: NodeJS.ErrnoException): HostNetError {
   if (error.code !== 'ENOENT') return new HostNetError('no-privilege', `${tool} cannot be started: ${error.message}`);
-  const debianPackage = tool === 'nft' ? 'nftables' : 'iproute2';
+  const debianPackage = { nft: 'nftables', ip: 'iproute2', conntrack: 'conntrack' }[tool];
   return new HostNetError('missing-tool', `${tool} is not installed`, `Install it: apt-get install ${debianPackage}`);
 }
 

@@ -43,7 +43,7 @@ test('a gateway knows all names that it carries, a device those that it may reac
     atGateway.find(({ id }) => id === 'wiki.corp'),
     {
       ...{ kind: 'name', key: 'name/wiki.corp', id: 'wiki.corp', addresses: ['100.96.0.1', v6(1)] },
-      resources: [{ id: 'wiki', probe: 'wiki.corp-id' }],
+      resources: [{ id: 'wiki', probe: 'wiki.corp-id', port: 443 }],
     },
   );
   const atDevice = compiler.items('d1');

@@ -2,12 +2,17 @@ import type { NameItem } from '@sallyport/contract/channel';
 import { formatAddress } from '@sallyport/ip';
 import type { Entry } from '../indexes/entries.ts';
 import { computed } from '../indexes/maps.ts';
+import { probePort } from '../indexes/probe.ts';
 import { isNamed, type ResourceIndex } from '../indexes/resource-index.ts';
 
 /** Returns the names of the resources attached to a gateway, which it answers and translates. */
 export function gatewayNames(gateway: string, resources: ResourceIndex): NameItem[] {
   const entries = [...resources.attached(gateway)].flatMap((id) => resources.entries(id).filter(isNamed));
-  return namesOf(entries, ({ resource, address }) => ({ id: resource.id, probe: address.id }));
+  return namesOf(entries, ({ resource, address }) => ({
+    id: resource.id,
+    probe: address.id,
+    port: probePort(address.ports),
+  }));
 }
 
 /** Returns the names of entries, for a device. */

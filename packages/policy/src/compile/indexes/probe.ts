@@ -15,7 +15,7 @@ export function probeOf(resource: WorldResource, address: WorldAddress, range: I
  * Null means an ICMP echo. It is used when the address admits no TCP, or all TCP ports and ICMP: then no port stands
  * out.
  */
-function probePort(ports: readonly PortRange[]): number | null {
+export function probePort(ports: readonly PortRange[]): number | null {
   const size = (range: PortRange) => range.to - range.from;
   const tcp = ports.filter(({ protocol, to }) => protocol === 'tcp' && to > 0);
   const best = tcp.sort((a, b) => size(a) - size(b))[0];
