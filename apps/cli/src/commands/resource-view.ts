@@ -25,9 +25,17 @@ export function showResource(session: Session, answer: Answer<Resource>): void {
       ['Updated at', moment(resource.updatedAt)],
       ['ETag', etag],
     ]);
-    return `${fields}\n${session.table(addressColumns, resource.addresses)}`;
+    const names = resource.names === undefined ? '' : `\n${session.table(nameColumns, resource.names)}`;
+    return `${fields}\n${session.table(addressColumns, resource.addresses)}${names}`;
   });
 }
+
+const nameColumns: readonly Column<NonNullable<Resource['names']>[number]>[] = [
+  { heading: 'NAME', cell: ({ address }) => address },
+  { heading: 'AT GATEWAY', cell: ({ gateway }) => gateway.name },
+  { heading: 'RESOLVES', cell: ({ resolves }) => (resolves ? 'yes' : { text: 'no', style: 'yellow' }) },
+  { heading: 'ANSWER', cell: ({ answer }) => answer },
+];
 
 /** Columns of the table of resources. */
 export const resourceColumns: readonly Column<Resource>[] = [

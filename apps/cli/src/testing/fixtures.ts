@@ -55,6 +55,9 @@ export function resource(n: number, name: string): ResponseBody<'getResource'> {
     loadBalancingMode: 'MANUAL',
     addresses: [address(31, '10.0.0.5')],
     gateways: [gateway(11, 'berlin'), gateway(12, 'paris')],
+    names: [
+      { address: 'wiki.corp', gateway: { id: uuid(11), name: 'berlin' }, resolves: true, answer: 'it has 10.0.0.5' },
+    ],
     labels: ['eu'],
   };
 }
@@ -77,7 +80,7 @@ export function device(n: number, name: string, publicKey?: string): ResponseBod
 /** Returns a policy that allows one device to reach one resource. */
 export function policy(n: number, name: string, order: number): ResponseBody<'getPolicy'> {
   const { overlayAddresses: _, user: __, publicKey: ___, ...plain } = device(51, 'anna');
-  const { gateways: ____, addresses: _____, status: ______, ...bare } = resource(41, 'intranet');
+  const { gateways: ____, addresses: _____, status: ______, names: _______, ...bare } = resource(41, 'intranet');
   return {
     id: uuid(n),
     ...stamps,

@@ -88,7 +88,7 @@ function Actions({ resource }: { resource: Resource }) {
 }
 
 function Facts({
-  resource: { addresses, gateways, type, description, loadBalancingMode, updatedAt, labels },
+  resource: { addresses, gateways, names = [], type, description, loadBalancingMode, updatedAt, labels },
 }: {
   resource: Resource;
 }) {
@@ -117,6 +117,19 @@ function Facts({
           </span>
         ))}
       </dd>
+      {names.length > 0 && (
+        <>
+          <dt>Names</dt>
+          <dd className="stack tight">
+            {names.map(({ address, gateway, resolves, answer }) => (
+              <span key={`${gateway.id} ${address}`}>
+                <Status meaning={resolves ? 'good' : 'warn'}>{answer}</Status>{' '}
+                <span className="muted">at {gateway.name}</span>
+              </span>
+            ))}
+          </dd>
+        </>
+      )}
       <dt>Gateways</dt>
       <dd className="stack tight">
         {gateways.length === 0 && <span className="muted">none: nothing carries it</span>}

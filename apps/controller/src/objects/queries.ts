@@ -34,7 +34,7 @@ export function createObjectQueries({ store, box, channel, states, whereabouts }
   return {
     gateways,
     gatewayLists: new GatewayLists(store, channel, (row) => readToken(box, row)),
-    resources: createResourceQueries(gateways),
+    resources: createResourceQueries(gateways, channel),
     devices,
     people: createPeopleQueries({ now: store.now, devices }),
   };

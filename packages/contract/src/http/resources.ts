@@ -14,7 +14,7 @@ import {
   text,
   timestamp,
 } from './common.ts';
-import { Gateway } from './gateways.ts';
+import { Gateway, GatewayResource } from './gateways.ts';
 import { labels, shownLabels } from './labels.ts';
 
 /** Kind of access to a resource. */
@@ -159,6 +159,19 @@ export const Resource = z
     labels: shownLabels,
     addresses: z.array(Address),
     gateways: z.array(Gateway),
+    names: z
+      .array(
+        z.object({
+          address: z.string(),
+          gateway: GatewayResource.describe('The gateway that asked'),
+          resolves: z.boolean(),
+          answer: z.string().describe('Its address, or the answer of the resolver, as a sentence'),
+        }),
+      )
+      .optional()
+      .describe(
+        'How its host names resolve at its gateways, at most 100 reports, failures first; left out without reports',
+      ),
   })
   .meta({ id: 'Resource' });
 export type Resource = z.infer<typeof Resource>;
@@ -172,13 +185,14 @@ export const resourceReadOnly = [
   'status',
   'unreachableReason',
   'gateways',
+  'names',
 ] as const;
 
 /** A page of resources. */
 export const ResourcePage = paginated(Resource).meta({ id: 'ResourcePage' });
 
 /** A resource as a table shows it. */
-export const ResourceSummary = Resource.omit({ addresses: true, gateways: true })
+export const ResourceSummary = Resource.omit({ addresses: true, gateways: true, names: true })
   .extend({
     address: z.string().optional().describe('The first of its addresses'),
     addressCount: z.int(),

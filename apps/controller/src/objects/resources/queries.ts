@@ -7,6 +7,7 @@ import { searchWords } from '../../http/search.ts';
 import type { GatewayQueries } from '../gateways/queries.ts';
 import { protocolsById } from '../protocols/queries.ts';
 import { matching, type ResourceFilter, resourceFilters } from './filters.ts';
+import type { PresenceSource } from './resolution.ts';
 import {
   type AddressParts,
   allAddresses,
@@ -43,7 +44,7 @@ const sortColumns = {
 } as const satisfies Record<(typeof resourceSortFields)[number], string>;
 
 /** Makes the queries that answer with resources, their protocols and gateways. */
-export function createResourceQueries(gateways: Pick<GatewayQueries, 'nested'>) {
+export function createResourceQueries(gateways: Pick<GatewayQueries, 'nested'>, channel: PresenceSource) {
   const attachedTo = (db: Scoped, resources: readonly ResourceParts[]) =>
     gateways.nested(db, [...new Set(resources.flatMap((resource) => resource.gateways))]);
 
@@ -51,7 +52,7 @@ export function createResourceQueries(gateways: Pick<GatewayQueries, 'nested'>) 
     const resources = await withParts(db, rows);
     const protocols = await protocolsById(db, usedProtocols(resources.flatMap(({ addresses }) => addresses)));
     const attached = await attachedTo(db, resources);
-    return resources.map((resource) => resourceView(resource, protocols, attached));
+    return resources.map((resource) => resourceView(resource, protocols, attached, channel));
   };
 
   /** Rows whose status fits. A resource that no gateway carries has the status ''. */
@@ -105,7 +106,7 @@ export function createResourceQueries(gateways: Pick<GatewayQueries, 'nested'>) 
       const resources = await withParts(db, rows);
       const attached = await attachedTo(db, resources);
       return envelope(
-        resources.map((resource) => resourceSummary(resource, attached)),
+        resources.map((resource) => resourceSummary(resource, attached, channel)),
         total,
         page,
       );

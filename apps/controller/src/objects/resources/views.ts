@@ -10,6 +10,7 @@ import {
 } from '@sallyport/contract';
 import { labelsField } from '../../db/json.ts';
 import { readableName } from './names.ts';
+import { nameReports, type PresenceSource, shownReports, unresolvedReason } from './resolution.ts';
 import type { AddressParts, ResourceParts, ResourceRow } from './store.ts';
 
 type Protocols = ReadonlyMap<string, Protocol>;
@@ -21,10 +22,16 @@ export type NestedResource = NonNullable<Policy['resources']>[number];
 /**
  * Returns a resource in the form of answers. It is ONLINE when a gateway is online and enforces one of its addresses.
  */
-export function resourceView(resource: ResourceParts, protocols: Protocols, known: Gateways): Resource {
+export function resourceView(
+  resource: ResourceParts,
+  protocols: Protocols,
+  known: Gateways,
+  channel: PresenceSource,
+): Resource {
   const { row, addresses, gateways } = resource;
   const status = statusOf(resource, known);
-  const reason = unreachableReason(row.type, addresses, gateways);
+  const names = nameReports(resource, known, channel);
+  const reason = unreachableReason(row.type, addresses, gateways) ?? unresolvedReason(resource, names);
   return {
     ...nestedResourceView(row),
     ...labelsField(row.labels),
@@ -32,14 +39,16 @@ export function resourceView(resource: ResourceParts, protocols: Protocols, know
     ...(reason === null ? {} : { unreachableReason: reason }),
     addresses: addresses.map((address) => addressView(address, row.type, protocols)),
     gateways: gateways.flatMap((id) => known.get(id) ?? []),
+    ...(names.length === 0 ? {} : { names: shownReports(names) }),
   };
 }
 
 /** Returns a resource as a table shows it. */
-export function resourceSummary(resource: ResourceParts, known: Gateways): ResourceSummary {
+export function resourceSummary(resource: ResourceParts, known: Gateways, channel: PresenceSource): ResourceSummary {
   const { row, addresses, gateways } = resource;
   const status = statusOf(resource, known);
-  const reason = unreachableReason(row.type, addresses, gateways);
+  const reports = nameReports(resource, known, channel);
+  const reason = unreachableReason(row.type, addresses, gateways) ?? unresolvedReason(resource, reports);
   const [first] = addresses;
   return {
     ...nestedResourceView(row),
