@@ -34,6 +34,8 @@ const unknownState: NameState = { A: null, AAAA: null, fault: null };
 const answerMs = 2_000;
 const patienceMs = 4_000;
 const probeMs = 2_000;
+/** What one device may take of the server. The table admits as many packets a second. */
+const deviceShare = { pending: 64, perSecond: 400, connections: 8 };
 const longestDetail = 300;
 /** Time for which the addresses of this host count as known. */
 const ownMs = 1_000;
@@ -81,6 +83,7 @@ export class GatewayNames {
     this.#server = new DnsServer(
       (source) => this.#asking.knows(source),
       (query, source) => this.#answer(query, source),
+      { share: deviceShare },
     );
     this.#writer = new LatestWriter(
       () => options.directory.write('names.json', formatAnswers(this.#resolver?.states() ?? new Map())),

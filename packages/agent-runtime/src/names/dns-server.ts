@@ -1,27 +1,51 @@
 import { createSocket, type Socket } from 'node:dgram';
 import { type Socket as Connection, createServer, isIPv6, type Server } from 'node:net';
+import { DnsConnection } from './dns-connection.ts';
+import { SourceLimits, type SourceShare } from './source-limits.ts';
 
 /** Answers one query from an address; null: nothing is answered. */
 export type Answering = (query: Buffer, source: string, over: 'udp' | 'tcp') => Promise<Buffer | null>;
 
-const port = 53;
+/** Options of a DnsServer. */
+export interface DnsServerOptions {
+  /** What one source may take. Default: everything, because all queries come from this host. */
+  readonly share?: SourceShare;
+  /** Default 53. */
+  readonly port?: number;
+  /** Time that a connection may take for a query; default 10 seconds. */
+  readonly patienceMs?: number;
+}
+
 const largestQuery = 512;
 const mostPending = 1000;
 const mostConnections = 200;
-const connectionMs = 10_000;
+const everything: SourceShare = {
+  pending: mostPending,
+  perSecond: Number.POSITIVE_INFINITY,
+  connections: mostConnections,
+};
 
-/** Answers queries over UDP and TCP on port 53 of some addresses. Errors end a query or connection, nothing else. */
+/**
+ * Answers queries over UDP and TCP on port 53 of some addresses. Errors end a query or connection, nothing else. When
+ * there are too many connections, the oldest one makes room.
+ */
 export class DnsServer {
   readonly #answering: Answering;
   readonly #known: (source: string) => boolean;
+  readonly #limits: SourceLimits;
+  readonly #port: number;
+  readonly #patienceMs: number;
   readonly #sockets = new Map<string, { readonly udp: Socket; readonly tcp: Server }>();
   readonly #connections = new Set<Connection>();
   #pending = 0;
 
-  /** Other sources than the `known` ones get no answer. */
-  constructor(known: (source: string) => boolean, answering: Answering) {
+  /** Other sources than the `known` ones get no answer, and no connection. */
+  constructor(known: (source: string) => boolean, answering: Answering, options: DnsServerOptions = {}) {
     this.#known = known;
     this.#answering = answering;
+    this.#limits = new SourceLimits(options.share ?? everything);
+    this.#port = options.port ?? 53;
+    this.#patienceMs = options.patienceMs ?? 10_000;
   }
 
   /** Listens on exactly these addresses. Throws when one cannot be listened on; the next call tries again. */
@@ -43,15 +67,15 @@ export class DnsServer {
   async #open(address: string): Promise<void> {
     const udp = createSocket(isIPv6(address) ? 'udp6' : 'udp4');
     const tcp = createServer((connection) => this.#serve(connection));
-    tcp.maxConnections = mostConnections;
+    const where = { port: this.#port, exclusive: true };
     try {
       await new Promise<void>((resolve, reject) => {
         udp.once('error', reject);
-        udp.bind({ address, port, exclusive: true }, resolve);
+        udp.bind({ address, ...where }, resolve);
       });
       await new Promise<void>((resolve, reject) => {
         tcp.once('error', reject);
-        tcp.listen({ host: address, port, exclusive: true }, resolve);
+        tcp.listen({ host: address, ...where }, resolve);
       });
     } catch (error) {
       udp.close();
@@ -59,47 +83,41 @@ export class DnsServer {
       throw error;
     }
     for (const socket of [udp, tcp]) socket.removeAllListeners('error').on('error', () => {});
-    udp.on('message', (query, from) => {
-      void this.#answer(query, from.address, 'udp', (answer) => udp.send(answer, from.port, from.address, () => {}));
+    udp.on('message', async (query, from) => {
+      const answer = await this.#answer(query, from.address, 'udp');
+      if (answer !== null) udp.send(answer, from.port, from.address, () => {});
     });
     this.#sockets.set(address, { udp, tcp });
   }
 
-  /** Serves one query after another of a connection. */
   #serve(connection: Connection): void {
     const source = connection.remoteAddress ?? '';
-    this.#connections.add(connection);
     connection.on('error', () => connection.destroy());
-    connection.on('close', () => this.#connections.delete(connection));
-    connection.setTimeout(connectionMs, () => connection.destroy());
-    let held = Buffer.alloc(0);
-    connection.on('data', (data) => {
-      held = Buffer.concat([held, data]);
-      while (held.length >= 2) {
-        const size = held.readUInt16BE(0);
-        if (size > largestQuery || !this.#known(source)) return void connection.destroy();
-        if (held.length < size + 2) return;
-        const query = held.subarray(2, size + 2);
-        held = held.subarray(size + 2);
-        void this.#answer(query, source, 'tcp', (answer) => {
-          const length = Buffer.alloc(2);
-          length.writeUInt16BE(answer.length);
-          connection.write(Buffer.concat([length, answer]));
-        });
-      }
+    if (!this.#known(source) || !this.#limits.connect(source)) return void connection.destroy();
+    const [oldest] = this.#connections;
+    if (this.#connections.size >= mostConnections) oldest?.destroy();
+    this.#connections.add(connection);
+    connection.on('close', () => {
+      this.#connections.delete(connection);
+      this.#limits.disconnect(source);
     });
+    new DnsConnection(connection, { largest: largestQuery, patienceMs: this.#patienceMs }, (query) =>
+      this.#answer(query, source, 'tcp'),
+    );
   }
 
-  async #answer(query: Buffer, source: string, over: 'udp' | 'tcp', send: (answer: Buffer) => void): Promise<void> {
-    if (query.length > largestQuery || this.#pending >= mostPending || !this.#known(source)) return;
+  async #answer(query: Buffer, source: string, over: 'udp' | 'tcp'): Promise<Buffer | null> {
+    if (query.length > largestQuery || this.#pending >= mostPending || !this.#known(source)) return null;
+    if (!this.#limits.begin(source, performance.now())) return null;
     this.#pending += 1;
     try {
-      const answer = await this.#answering(query, source, over);
-      if (answer !== null) send(answer);
+      return await this.#answering(query, source, over);
     } catch {
       // The device asks again.
+      return null;
     } finally {
       this.#pending -= 1;
+      this.#limits.end(source);
     }
   }
 }
