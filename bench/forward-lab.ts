@@ -28,10 +28,7 @@ export interface GatewayLab extends Lab {
 
 /** Sets up the lab with a gateway. */
 export async function gatewayLab(cleanup: Cleanup): Promise<GatewayLab> {
-  const { gateway, name, ...lab } = await build(cleanup, async (at, tunnel) => {
-    const state: HostState = { interface: tunnel, addresses: ['100.64.0.1/32'], overlay, mtu: 1280, routes: [] };
-    await inside(at, 'host', state);
-  });
+  const { gateway, name, resource: _, ...lab } = await build(cleanup, hostUp(overlay));
   const input = { interface: name, overlay, device, destination, devices: 10_000, destinations: 1_000 };
   const gatewayLab: GatewayLab = {
     ...lab,
@@ -58,6 +55,7 @@ export async function plainLab(cleanup: Cleanup): Promise<Lab> {
   const {
     gateway: _,
     name: __,
+    resource: ___,
     ...lab
   } = await build(cleanup, async (gateway, tunnel) => {
     await gateway.ip('addr', 'add', '100.64.0.1/32', 'dev', tunnel);
@@ -79,7 +77,27 @@ function masquerade(tunnel: string): string[] {
   ];
 }
 
-async function build(cleanup: Cleanup, setUp: (gateway: Namespace, tunnel: string) => Promise<void>) {
+/** Sets up a gateway without a policy. The device has other addresses too, and more ways into the tunnel. */
+export async function tunnelLab(
+  cleanup: Cleanup,
+  range: HostState['overlay'],
+  more: { readonly addresses: readonly string[]; readonly ways: readonly string[] },
+) {
+  return { device, ...(await build(cleanup, hostUp(range), more)) };
+}
+
+function hostUp(range: HostState['overlay']) {
+  return async (at: Namespace, tunnel: string): Promise<void> => {
+    const state = { interface: tunnel, addresses: ['100.64.0.1/32'], overlay: range, mtu: 1280, routes: [] };
+    await inside(at, 'host', state satisfies HostState);
+  };
+}
+
+async function build(
+  cleanup: Cleanup,
+  setUp: (gateway: Namespace, tunnel: string) => Promise<void>,
+  more: { readonly addresses: readonly string[]; readonly ways: readonly string[] } = { addresses: [], ways: [] },
+) {
   const tag = uniqueTag();
   const space = (name: string) => Namespace.create(`sp-${tag}-${name}`, cleanup);
   const [sender, gateway, resource] = [await space('sender'), await space('gateway'), await space('resource')];
@@ -100,14 +118,16 @@ async function build(cleanup: Cleanup, setUp: (gateway: Namespace, tunnel: strin
   ] as const)
     await receiveInThread(at, name);
   const names = { sender: `bs${tag}`, gateway: `bg${tag}` };
-  await tunnel(sender, gateway, names);
+  const addresses = [device, ...more.addresses];
+  const ways = ['10.20.0.0/24', ...more.ways];
+  await tunnel(sender, gateway, names, { addresses, ways });
   await setUp(gateway, names.gateway);
-  await sender.ip('addr', 'add', `${device}/32`, 'dev', names.sender);
+  for (const address of addresses) await sender.ip('addr', 'add', `${address}/32`, 'dev', names.sender);
   await sender.ip('link', 'set', names.sender, 'mtu', '1280', 'up');
-  await sender.ip('route', 'add', '10.20.0.0/24', 'dev', names.sender);
+  for (const way of ways) await sender.ip('route', 'add', way, 'dev', names.sender);
   serve(resource, cleanup);
   const cpu = await GatewayCpu.of(gateway, names.gateway, [wan, lan]);
-  return { sender, gateway, cpu, packets: () => packetsOf(gateway, lan), name: names.gateway };
+  return { sender, gateway, resource, cpu, packets: () => packetsOf(gateway, lan), name: names.gateway };
 }
 
 async function packetsOf(at: Namespace, name: string): Promise<number> {
@@ -117,18 +137,24 @@ async function packetsOf(at: Namespace, name: string): Promise<number> {
   return (link?.stats64.rx.packets ?? Number.NaN) + (link?.stats64.tx.packets ?? Number.NaN);
 }
 
-async function tunnel(sender: Namespace, gateway: Namespace, names: { sender: string; gateway: string }) {
+async function tunnel(
+  sender: Namespace,
+  gateway: Namespace,
+  names: { readonly sender: string; readonly gateway: string },
+  { addresses, ways }: { readonly addresses: readonly string[]; readonly ways: readonly string[] },
+) {
   const make = (at: Namespace, input: DeviceInput): Promise<string> => inside(at, 'device', input);
   const add = (at: Namespace, input: PeerInput): Promise<string> => inside(at, 'peer', input);
   const gatewayKey = await make(gateway, { interface: names.gateway, listenPort: 51820 });
   const senderKey = await make(sender, { interface: names.sender, listenPort: 51821 });
-  await add(gateway, { interface: names.gateway, peer: { publicKey: senderKey, allowedIps: [`${device}/32`] } });
+  const allowedIps = addresses.map((address) => `${address}/32`);
+  await add(gateway, { interface: names.gateway, peer: { publicKey: senderKey, allowedIps } });
   await add(sender, {
     interface: names.sender,
     peer: {
       publicKey: gatewayKey,
       endpoint: '203.0.113.1:51820',
-      allowedIps: ['10.20.0.0/24'],
+      allowedIps: ways,
       persistentKeepalive: 25,
     },
   });

@@ -57,7 +57,7 @@ const MEASURES: readonly Measure[] = [
   {
     figure: 'gateway CPU per packet at a fixed rate',
     unit: 'µs',
-    of: cpuPerPacket,
+    of: (lab) => cpuPerPacket(lab),
     goals: [{ atMost: 1.05 }, { atMost: 1.08 }],
   },
 ];
@@ -69,29 +69,36 @@ interface Iperf {
   };
 }
 
-async function iperf(sender: Namespace, ...args: string[]): Promise<Iperf> {
+async function iperf(sender: Namespace, to: string, ...args: string[]): Promise<Iperf> {
   return until(
     'iperf3',
-    async () => JSON.parse(await sender.exec('iperf3', '-J', '-c', destination, '-t', '3', ...args)) as Iperf,
+    async () => JSON.parse(await sender.exec('iperf3', '-J', '-c', to, '-t', '3', ...args)) as Iperf,
   );
 }
 
 async function tcp(sender: Namespace): Promise<number> {
-  const { end } = await iperf(sender, '-O', '1');
+  const { end } = await iperf(sender, destination, '-O', '1');
   return (end.sum_received?.bits_per_second ?? Number.NaN) / 1e6;
 }
 
 /** Returns delivered packets per second of a sender at full speed. */
 async function udp(sender: Namespace): Promise<number> {
-  const { end } = await iperf(sender, '-u', '-b', '0', '-l', '64');
+  const { end } = await iperf(sender, destination, '-u', '-b', '0', '-l', '64');
   const { packets = Number.NaN, lost_packets = 0, seconds = Number.NaN } = end.sum ?? {};
   return (packets - lost_packets) / seconds;
 }
 
 /** Returns microseconds of CPU for each of 10,000 64-byte packets per second, half of them in each direction. */
-async function cpuPerPacket({ sender, cpu, packets }: Lab): Promise<number> {
+export async function cpuPerPacket({ sender, cpu, packets }: Lab, to: string = destination): Promise<number> {
   const before = [await cpu.spent(), await packets()] as const;
-  await iperf(sender, '-u', '--bidir', '-b', `${5_000 * 64 * 8}`, '-l', '64');
+  await iperf(sender, to, '-u', '--bidir', '-b', `${5_000 * 64 * 8}`, '-l', '64');
   const after = [await cpu.spent(), await packets()] as const;
   return (after[0] - before[0]) / (after[1] - before[1]) / 1000;
+}
+
+/** Returns delivered packets per second of a sender of 5,000 64-byte packets per second. */
+export async function fixedRate(sender: Namespace, to: string): Promise<number> {
+  const { end } = await iperf(sender, to, '-u', '-b', `${5_000 * 64 * 8}`, '-l', '64');
+  const { packets = Number.NaN, lost_packets = 0, seconds = Number.NaN } = end.sum ?? {};
+  return (packets - lost_packets) / seconds;
 }

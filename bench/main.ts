@@ -7,6 +7,7 @@ import { forwarding } from './forward.ts';
 import { type AmountResult, type PairedResult, row } from './harness.ts';
 import { pages } from './list.ts';
 import { liveConsoles } from './live.ts';
+import { naming } from './names.ts';
 import { compiling, deciding, membership, stateSize } from './policy.ts';
 
 const suites: Record<string, (rounds: number) => Promise<(PairedResult | AmountResult)[]>> = {
@@ -17,6 +18,7 @@ const suites: Record<string, (rounds: number) => Promise<(PairedResult | AmountR
   pages: async (rounds) => [await pages(rounds)],
   start: (rounds) => starting(rounds),
   forward: (rounds) => forwarding(rounds),
+  names: (rounds) => naming(rounds),
   decide: (rounds) => deciding(rounds),
   compile: (rounds) => compiling(rounds),
   membership: (rounds) => membership(rounds),
@@ -28,7 +30,7 @@ const help = `npm run bench [-- SUITE…] [--rounds N]
 
 Suites: ${Object.keys(suites).join(', ')}; by default all. Each figure is the median of N rounds (7 by default), in which
 subject and baseline alternate. Prints a Markdown table and writes bench/results/latest.json. Exit code 1 if a goal is missed.
-\`forward\` needs root and iperf3. \`fleet\` needs 20,000 file descriptors and some minutes.
+\`forward\` and \`names\` need root and iperf3. \`fleet\` needs 20,000 file descriptors and some minutes.
 `;
 
 async function main(): Promise<number> {

@@ -2,19 +2,29 @@ import type { StateDirectory } from '@sallyport/agent-runtime';
 import { parseAddress } from '@sallyport/ip';
 import type { Known, NameState } from './resolver.ts';
 
-/** Serialises answers for the disk, so that a new process translates as the old one did. */
-export function formatAnswers(states: ReadonlyMap<string, NameState>): string {
-  return `{${[...states].map(([name, state]) => `${JSON.stringify(name)}:${textOf(state)}`).join(',')}}`;
+/**
+ * Serialises answers for the disk, so that a new process translates as the old one did. Lets queries and changes pass
+ * in between, because there may be many names.
+ */
+export async function formatAnswers(states: ReadonlyMap<string, NameState>): Promise<string> {
+  const texts: string[] = [];
+  for (const [name, state] of states) {
+    texts.push(`${JSON.stringify(name)}:${textOf(state)}`);
+    if (texts.length % namesAtOnce === 0) await new Promise((resolve) => setImmediate(resolve));
+  }
+  return `{${texts.join(',')}}`;
 }
 
+const namesAtOnce = 250;
+
 /** Most answers are the same as at the last time, and states never change. */
-const texts = new WeakMap<NameState, string>();
+const known = new WeakMap<NameState, string>();
 
 function textOf(state: NameState): string {
-  const known = texts.get(state);
-  if (known !== undefined) return known;
+  const before = known.get(state);
+  if (before !== undefined) return before;
   const text = JSON.stringify({ A: state.A, AAAA: state.AAAA });
-  texts.set(state, text);
+  known.set(state, text);
   return text;
 }
 

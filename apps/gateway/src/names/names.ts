@@ -86,7 +86,7 @@ export class GatewayNames {
       { share: deviceShare },
     );
     this.#writer = new LatestWriter(
-      () => options.directory.write('names.json', formatAnswers(this.#resolver?.states() ?? new Map())),
+      async () => options.directory.write('names.json', await formatAnswers(this.#resolver?.states() ?? new Map())),
       (error) => options.log.warn('the addresses of names could not be stored', { reason: failureOf(error).message }),
     );
   }
