@@ -32,7 +32,9 @@ export async function answerQuery(query: Buffer, source: string, parts: AnswerPa
   }
   if (packet.type !== 'query') return null;
   const [question, more] = packet.questions ?? [];
-  if (question === undefined || more !== undefined) return reply(packet, 'FORMERR');
+  // The answer repeats the question, so that must be text that can be written again.
+  if (question === undefined || more !== undefined || !isPlain(question.name))
+    return reply({ ...packet, questions: [] }, 'FORMERR');
   if ((packet as { opcode?: string }).opcode !== 'QUERY') return reply(packet, 'NOTIMP');
   const name = canonical(question.name);
   if (name === canary) return reply(packet, 'NXDOMAIN');
@@ -60,3 +62,8 @@ function reply({ id, questions = [], flag_rd }: DecodedPacket, code: Code, answe
 }
 
 const recursionDesired = 1 << 8;
+
+/** Whether a name can be written as it was read. Names of resources are ASCII. */
+function isPlain(name: string): boolean {
+  return name.length <= 253 && /^[\x21-\x7e]+$/.test(name) && name.split('.').every((label) => label.length <= 63);
+}

@@ -87,6 +87,57 @@ test('ids and ports of questions differ', async (t) => {
   assert.ok(seen.size > 35, `${seen.size} ids`);
 });
 
+test('neither the id nor the port of a question can be guessed from the ones before', async (t) => {
+  const count = 300;
+  const seen: { id: number; port: number }[] = [];
+  const udp = createSocket('udp4');
+  t.after(() => udp.close());
+  udp.on('message', (data, from) => {
+    const query = decode(data);
+    seen.push({ id: query.id ?? 0, port: from.port });
+    udp.send(encode(answer(query, [a('wiki.example', '10.0.0.1')])), from.port, from.address);
+  });
+  await new Promise<void>((resolve) => udp.bind(0, '127.0.0.1', resolve));
+  for (let i = 0; i < count; i++) await askAt([udp.address().port], 'wiki.example', 60_000);
+  const steps = (list: readonly number[]) => list.slice(1).map((value, i) => Math.abs(value - (list[i] as number)));
+  for (const [what, list] of Object.entries({ ids: seen.map(({ id }) => id), ports: seen.map(({ port }) => port) })) {
+    // Each limit fails by chance less than once in a billion runs.
+    assert.ok(new Set(list).size >= count - 25, `${new Set(list).size} different ${what} of ${count}`);
+    const near = steps(list).filter((step) => step < 128).length;
+    assert.ok(near <= 25, `${near} ${what} are near the one before`);
+  }
+  for (let bit = 0; bit < 16; bit++) {
+    const ones = seen.filter(({ id }) => (id >> bit) & 1).length;
+    assert.ok(Math.abs(ones - count / 2) < 60, `bit ${bit} of the ids is set in ${ones} of ${count}`);
+  }
+  assert.equal(new Set(seen.map(({ id, port }) => `${id} ${port}`)).size, count);
+});
+
+test('many forged answers make it ask over TCP, where a guess is not enough', async (t) => {
+  let overUdp = 0;
+  const port = await resolver(
+    t,
+    (query) => {
+      overUdp += 1;
+      const guesses = Array.from({ length: 200 }, (_, n) => ((query.id ?? 0) + 1 + n) % 0x10000);
+      return guesses.map((id) => ({ ...answer(query, [a('wiki.example', '10.6.6.6')]), id }));
+    },
+    (query) => [answer(query, [a('wiki.example', '10.0.0.1')])],
+  );
+  assert.deepEqual((await askAt([port], 'wiki.example', 60_000)).addresses, ['10.0.0.1']);
+  assert.equal(overUdp, 1);
+});
+
+test('an answer with thousands of records gives few addresses', async (t) => {
+  const many = Array.from({ length: 2_000 }, (_, n) => a('wiki.example', `10.0.${n >> 8}.${n & 255}`));
+  const port = await resolver(
+    t,
+    (query) => [answer(query, [], TRUNCATED_RESPONSE)],
+    (query) => [answer(query, many)],
+  );
+  assert.equal((await askAt([port], 'wiki.example', 60_000)).addresses.length, 32);
+});
+
 test('a truncated answer is asked for again over TCP', async (t) => {
   const port = await resolver(
     t,

@@ -33,6 +33,8 @@ const mostAddresses = 32;
 const largestDatagram = 1232;
 const largestAnswer = 65_535;
 const triesPerServer = 2;
+/** Datagrams in the resolver's name that do not answer the question, after which somebody may be guessing. */
+const mostMismatches = 16;
 
 /** Where names are asked for, and how long. */
 export interface Upstream {
@@ -63,8 +65,8 @@ export async function askUpstream(upstream: Upstream, name: string, type: Addres
 
 /**
  * Asks resolvers one after another until one answers. Each question has its own socket with a random port, a random id,
- * and one peer. A datagram that does not answer exactly this question is ignored. A truncated answer is asked for again
- * over TCP.
+ * and one peer. A datagram that does not answer exactly this question is ignored. After a truncated answer, or many such
+ * datagrams, the question is asked again over TCP.
  */
 async function askServers(
   { serversFor, timeoutMs, asked }: Upstream,
@@ -170,7 +172,7 @@ async function askWith(
   };
   const matches = (data: Buffer) => answering(data, query.id, name, type);
   const packet = await overUdp(server, encode(query as Parameters<typeof encode>[0]), matches, timeoutMs);
-  if (!packet.flag_tc) return packet;
+  if (packet !== null && !packet.flag_tc) return packet;
   return overTcp(server, streamEncode(query as Parameters<typeof streamEncode>[0]), matches, timeoutMs);
 }
 
@@ -189,15 +191,23 @@ function answering(data: Buffer, id: number, name: string, type: AddressType): D
 
 type Matches = (data: Buffer) => DecodedPacket | null;
 
-function overUdp(server: ResolverAddress, query: Buffer, matches: Matches, timeoutMs: number): Promise<DecodedPacket> {
+/** Returns null after too many datagrams that do not answer the question. */
+function overUdp(
+  server: ResolverAddress,
+  query: Buffer,
+  matches: Matches,
+  timeoutMs: number,
+): Promise<DecodedPacket | null> {
   const socket = createSocket(isIPv6(server.address) ? 'udp6' : 'udp4');
-  return new Promise<DecodedPacket>((resolve, reject) => {
+  let mismatches = 0;
+  return new Promise<DecodedPacket | null>((resolve, reject) => {
     const timer = setTimeout(() => reject(silent(server)), timeoutMs);
     socket.on('error', (error) => reject(new UpstreamError(`${server.address}: ${error.message}`)));
     socket.on('close', () => clearTimeout(timer));
     socket.on('message', (data) => {
       const packet = matches(data);
-      if (packet !== null) resolve(packet);
+      if (packet === null) mismatches += 1;
+      if (packet !== null || mismatches > mostMismatches) resolve(packet);
     });
     // A connected socket takes datagrams from this server only, and reports that its port is closed.
     socket.connect(server.port, server.address, () => socket.send(query));
