@@ -2,7 +2,7 @@
 
 # command, or file with names that ip and nft read, and its Debian package
 gateway_tools='/etc/protocols:netbase ip:iproute2 nft:nftables conntrack:conntrack wg:wireguard-tools wireguard-go:wireguard-go'
-test_tools='perl:perl-base ping:iputils-ping iperf3:iperf3 unshare:util-linux sysctl:procps udhcpc:udhcpc dnsmasq:dnsmasq-base chromium:chromium'
+test_tools='perl:perl-base ping:iputils-ping iperf3:iperf3 unshare:util-linux sysctl:procps udhcpc:udhcpc dnsmasq:dnsmasq-base chromium:chromium postgres:postgresql'
 
 if [ "$(id -u)" = 0 ]; then sudo=; else sudo='sudo '; fi
 
@@ -18,6 +18,8 @@ missing_packages() {
 is_there() {
   case $1 in
     /*) [ -s "$1" ] ;;
+    # Debian keeps the server of PostgreSQL out of the search path.
+    postgres) command -v postgres >/dev/null 2>&1 || ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 ;;
     *) command -v "$1" >/dev/null 2>&1 ;;
   esac
 }
@@ -133,8 +135,16 @@ apt_beside() {
 }
 
 install_known() {
+  case " $known " in *' postgresql '*) keep_postgres_quiet || return 1 ;; esac
   # shellcheck disable=SC2086 # a list of package names
-  apt install --no-install-recommends $known
+  apt install --no-install-recommends $known || return 1
+  case " $known " in *' postgresql '*) pg_conftool "$clusters" remove create_main_cluster || true ;; esac
+}
+
+# Tests start servers of their own: the package must not start one for the machine.
+keep_postgres_quiet() {
+  clusters=/etc/postgresql-common/createcluster.conf
+  apt install --no-install-recommends postgresql-common && pg_conftool "$clusters" set create_main_cluster false
 }
 
 apt() {

@@ -58,7 +58,7 @@ test('everything wrong is said at once, and no secret is repeated', () => {
   const env = {
     SALLYPORT_LISTEN: 'nowhere',
     SALLYPORT_TYPO: 'x',
-    SALLYPORT_DATABASE_URL: 'postgres://user:hunter2@db/x',
+    SALLYPORT_DATABASE_URL: 'mysql://user:hunter2@db/x',
     SALLYPORT_BOOTSTRAP_API_KEY: 'too-short',
     SALLYPORT_LOCAL_GATEWAY: 'maybe',
     SALLYPORT_BEACON_LISTEN: '0.0.0.0:65535',
@@ -74,7 +74,7 @@ test('everything wrong is said at once, and no secret is repeated', () => {
         '--bootstrap-api-key: secrets are not taken as options',
         '--data-dir needs a value',
         'SALLYPORT_LISTEN must be host:port',
-        'SALLYPORT_DATABASE_URL is not supported yet',
+        'SALLYPORT_DATABASE_URL must be like postgres://user:password@host:5432/database',
         'SALLYPORT_BOOTSTRAP_API_KEY must be 32 to 256 visible ASCII characters',
         'SALLYPORT_LOCAL_GATEWAY must be auto, on or off',
         'SALLYPORT_BEACON_LISTEN must be host:port, with a port below 65535, or off',

@@ -7,6 +7,8 @@ import type { BeaconSettings } from './beacon/beacon.ts';
 import type { QuotaLimits } from './budgets/quotas.ts';
 import { defaultWriteRate, type WriteRate } from './budgets/write-budget.ts';
 import { basePath, beaconEndpoint, listen, listenOrOff, overlay, prefixes, publicUrl, quotas } from './config-forms.ts';
+import { databaseOf, databaseUrl } from './database-config.ts';
+import type { PostgresPlace } from './db/postgres/place.ts';
 import type { EgressSettings } from './egress/targets.ts';
 import { OperatorError } from './errors.ts';
 import { isLoopback } from './host-address.ts';
@@ -31,8 +33,14 @@ export const settings: readonly Setting[] = [
   {
     name: 'SALLYPORT_DATABASE_URL',
     fallback: 'none',
-    meaning: '`postgres://…` instead of the embedded database; refused until that is supported',
+    meaning:
+      '`postgres://user:password@host/database` instead of the embedded database; see [PostgreSQL](postgresql.md)',
     secret: true,
+  },
+  {
+    name: 'SALLYPORT_DATABASE_CA_FILE',
+    fallback: 'the authorities that Node.js trusts',
+    meaning: "certificates in PEM that vouch for the PostgreSQL server's",
   },
   { name: 'SALLYPORT_API_BASE_PATH', fallback: 'empty', meaning: 'path in front of the API, for example `/qa`' },
   {
@@ -162,6 +170,8 @@ export const settings: readonly Setting[] = [
 export interface Config {
   readonly listen: { readonly host: string; readonly port: number };
   readonly dataDir: string;
+  /** Null: the embedded database in the data directory. */
+  readonly database: PostgresPlace | null;
   /** Begin another history of revisions, after the database was restored. */
   readonly newEpoch: boolean;
   readonly basePath: string;
@@ -278,11 +288,8 @@ export const flagOf = (name: string): string =>
 const shape = z.object({
   SALLYPORT_LISTEN: listen(1, 'for example 127.0.0.1:8080 or [::1]:8080').prefault('127.0.0.1:8080'),
   SALLYPORT_DATA_DIR: z.string().default('./data'),
-  SALLYPORT_DATABASE_URL: z
-    .undefined(
-      'is not supported yet: this version keeps everything in the embedded database in SALLYPORT_DATA_DIR. Leave it unset.',
-    )
-    .optional(),
+  SALLYPORT_DATABASE_URL: databaseUrl.optional(),
+  SALLYPORT_DATABASE_CA_FILE: z.string().optional(),
   SALLYPORT_API_BASE_PATH: basePath.default(''),
   SALLYPORT_PUBLIC_URL: publicUrl.optional(),
   SALLYPORT_TRUSTED_PROXIES: prefixes.optional(),
@@ -327,6 +334,11 @@ function configOf(values: z.output<typeof shape>): Config {
   return {
     listen: values.SALLYPORT_LISTEN,
     dataDir,
+    database: databaseOf({
+      url: values.SALLYPORT_DATABASE_URL,
+      caFile: values.SALLYPORT_DATABASE_CA_FILE,
+      masterKeyFile: keyFile,
+    }),
     basePath: values.SALLYPORT_API_BASE_PATH,
     publicUrl: values.SALLYPORT_PUBLIC_URL?.replace(/\/+$/, '') ?? null,
     trustedProxies: values.SALLYPORT_TRUSTED_PROXIES ?? [],

@@ -8,7 +8,7 @@ import { type TestContext, test } from 'node:test';
 import { upgradeFolder } from './backup/before-upgrade.ts';
 import { restore } from './backup/restore.ts';
 import { openDataDirectory } from './data-directory.ts';
-import { type Migrations, ownMigrations } from './db/migrate.ts';
+import { type Migrations, ownMigrations } from './db/schema-versions.ts';
 import { createStore } from './db/store.ts';
 import { createSecretBox } from './secrets/box.ts';
 import { loadIdentity } from './secrets/identity.ts';

@@ -3,8 +3,8 @@ import { accessSync, constants, existsSync, mkdirSync, renameSync, rmSync, statS
 import { join } from 'node:path';
 import { backUpBeforeUpgrade } from './backup/before-upgrade.ts';
 import type { Config } from './config.ts';
-import { type Migrations, ownMigrations } from './db/migrate.ts';
 import { type EmbeddedDatabase, openUnmigrated } from './db/open.ts';
+import { type Migrations, ownMigrations } from './db/schema-versions.ts';
 import { OperatorError } from './errors.ts';
 import { type MasterKeys, readMasterKeys, syncDirectory, writeMasterKey } from './secrets/master-key.ts';
 import { attempt } from './system-error.ts';
@@ -44,7 +44,7 @@ export async function openDataDirectory(
   migrations: Migrations = ownMigrations,
 ): Promise<DataDirectory> {
   const { dataDir, masterKey } = config;
-  prepare(dataDir);
+  prepareDataDirectory(dataDir);
   const file = join(dataDir, 'sallyport.db');
   if (!existsSync(file)) refuseLoneKey(masterKey, dataDir);
   const database = openUnmigrated(file, migrations);
@@ -75,7 +75,8 @@ async function backUp(
   return { ...versions, backup, undo };
 }
 
-function prepare(dataDir: string): void {
+/** Makes the data directory where there is none. Throws OperatorError when it cannot be used. */
+export function prepareDataDirectory(dataDir: string): void {
   const setting = `SALLYPORT_DATA_DIR: ${dataDir}`;
   const found = attempt(`${setting} cannot be used`, () => statSync(dataDir, { throwIfNoEntry: false }));
   if (found !== undefined && !found.isDirectory())

@@ -30,7 +30,7 @@ async function run(config: Config): Promise<void> {
   const log = createLog(config.logLevel, standardError());
   const stopped = untilStopped(config);
   if (config.tls?.warning) log.warn({}, config.tls.warning);
-  const controller = await startController(config, version, log);
+  const controller = await startController(config, version, log, (err) => databaseEnded(err, log));
   const gateway = await startLocalGateway(config, controller, log).catch(async (error) => {
     await controller.stop();
     throw error;
@@ -45,6 +45,13 @@ async function run(config: Config): Promise<void> {
   returnMemoryAfterStart();
   const setUp = tellSetUp(controller.setUpUrl, config.dataDir, process.stdout.isTTY);
   process.stdout.write(greeting(controller, setUp, gateway));
+}
+
+/** Everything acknowledged is in the database. What this process remembers may no longer be true. */
+function databaseEnded(error: unknown, log: pino.Logger): void {
+  log.fatal({ err: error }, 'the controller cannot go on with its database');
+  if (error instanceof OperatorError) process.stderr.write(cleanLines(`${error.message}\n`));
+  process.exit(1);
 }
 
 async function startLocalGateway(config: Config, { store, secrets, localUrl }: Started, log: pino.Logger) {

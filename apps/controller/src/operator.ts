@@ -6,7 +6,7 @@ import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import type { Snapshots } from './backup/snapshot.ts';
 import type { Actor, Store } from './db/store.ts';
-import { notFound, OperatorError } from './errors.ts';
+import { ApiError, notFound, OperatorError } from './errors.ts';
 import { verifyAudit } from './features/audit/verify.ts';
 import { operatorLink } from './features/sign-in-settings/operator-link.ts';
 import { createTenant, recoverTenant } from './features/tenants/commands.ts';
@@ -26,7 +26,7 @@ import { addRotations, type Rotations } from './rotation/routes.ts';
 export function createOperatorServer(
   { store, mail, ...rotations }: { readonly store: Store; readonly mail: Mail } & Rotations,
   log: FastifyBaseLogger,
-  snapshots: Pick<Snapshots, 'take'>,
+  snapshots: Pick<Snapshots, 'take'> | null,
   signInUrl: () => string,
 ): FastifyInstance {
   const app = createServer({ log, trustedProxies: [], tls: null });
@@ -56,6 +56,7 @@ export function createOperatorServer(
   });
   addRotations(app, rotations, operator);
   app.get('/backup', async (request, reply) => {
+    if (snapshots === null) throw new ApiError('invalid_request', noBackupText);
     const { size, pieces, discard } = await snapshots.take();
     log.info({ bytes: size }, 'a backup is being taken');
     const stream = Readable.from(pieces, { objectMode: false });
@@ -86,6 +87,9 @@ export async function listenOperator(app: FastifyInstance, dataDir: string): Pro
     process.umask(umask);
   });
 }
+
+const noBackupText =
+  'This controller keeps its data in PostgreSQL: back that up with pg_dump, and keep the master key (docs/postgresql.md)';
 
 const operator: Actor = { kind: 'operator', id: null, name: 'operator' };
 

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
 import { guarded } from '@sallyport/contract/guard';
 import type { FastifyBaseLogger } from 'fastify';
+import { openAnyDatabase } from './any-database.ts';
 import { type App, createApp } from './app.ts';
 import { beginAfterRestore } from './backup/restored.ts';
 import { removePartial, Snapshots } from './backup/snapshot.ts';
@@ -11,8 +12,8 @@ import { connectionBacklog } from './channel/backlog.ts';
 import { createChannel } from './channel/channel.ts';
 import type { Config } from './config.ts';
 import { openCountries } from './countries.ts';
-import { openDataDirectory } from './data-directory.ts';
 import { checkpointWhenIdle } from './db/checkpoints.ts';
+import { EmbeddedDatabase } from './db/open.ts';
 import { createStore, type Store } from './db/store.ts';
 import { createTenant } from './features/tenants/commands.ts';
 import { hostAddress } from './host-address.ts';
@@ -50,9 +51,17 @@ export interface Started {
   stop(): Promise<void>;
 }
 
-/** Opens the data directory and serves. Everything it began is undone when it fails. */
-export async function startController(config: Config, version: string, log: FastifyBaseLogger): Promise<Started> {
-  const undo: (() => Promise<unknown>)[] = [];
+/**
+ * Opens the data directory and serves. Everything it began is undone when it fails. `ended`: called when the controller
+ * has lost its database for good.
+ */
+export async function startController(
+  config: Config,
+  version: string,
+  log: FastifyBaseLogger,
+  ended: (error: unknown) => void,
+): Promise<Started> {
+  const undo: Undo = [];
   const stop = async () => {
     const failures: unknown[] = [];
     for (let step = undo.pop(); step !== undefined; step = undo.pop())
@@ -62,19 +71,13 @@ export async function startController(config: Config, version: string, log: Fast
   try {
     const metrics = createMetrics();
     let localUrl = config.publicUrl ?? '';
-    const { database, store, app, secrets } = await openApp(config, version, log, metrics, () => localUrl);
+    const { database, store, app, secrets } = await openApp(config, version, log, metrics, () => localUrl, ended);
     undo.push(() => store.close());
-    undo.push(
-      checkpointWhenIdle(database, (error) => log.error({ err: error }, 'the log was not moved into the database')),
-    );
-    const { file: masterKeyFile } = config.masterKey;
-    const source = { database, dataDir: config.dataDir, masterKeyFile, version, now: Date.now };
-    const snapshots = new Snapshots(source);
-    await removePartial(config.dataDir);
-    undo.push(() => snapshots.stop());
+    const snapshots =
+      database instanceof EmbeddedDatabase ? await careForFile(database, config, version, log, undo) : null;
     const firstKey = await firstTenant(store, config, log);
     const operator = createOperatorServer(
-      { store, mail: app.mail, masterKey: masterKeyRotation(store, secrets.box, masterKeyFile, snapshots) },
+      { store, mail: app.mail, masterKey: masterKeyRotation(store, secrets.box, config.masterKey.file, snapshots) },
       log,
       snapshots,
       () => config.publicUrl ?? localUrl,
@@ -111,8 +114,27 @@ export async function startController(config: Config, version: string, log: Fast
 
 const upkeepMs = 30_000;
 
-const masterKeyRotation = (store: Store, box: RotatingBox, file: string, snapshots: Snapshots) =>
-  new MasterKeyRotation({ store, box, file, whileNoBackup: (work) => snapshots.whileNone(work) });
+const masterKeyRotation = (store: Store, box: RotatingBox, file: string, snapshots: Snapshots | null) =>
+  new MasterKeyRotation({ store, box, file, whileNoBackup: (work) => snapshots?.whileNone(work) ?? work() });
+
+type Undo = (() => Promise<unknown>)[];
+
+/** Moves the log into the database file when it can, and makes backups of it. */
+async function careForFile(
+  database: EmbeddedDatabase,
+  { dataDir, masterKey }: Config,
+  version: string,
+  log: FastifyBaseLogger,
+  undo: Undo,
+): Promise<Snapshots> {
+  undo.push(
+    checkpointWhenIdle(database, (error) => log.error({ err: error }, 'the log was not moved into the database')),
+  );
+  const snapshots = new Snapshots({ database, dataDir, masterKeyFile: masterKey.file, version, now: Date.now });
+  await removePartial(dataDir);
+  undo.push(() => snapshots.stop());
+  return snapshots;
+}
 
 async function openApp(
   config: Config,
@@ -120,18 +142,18 @@ async function openApp(
   log: FastifyBaseLogger,
   metrics: Metrics,
   localUrl: () => string,
+  ended: (error: unknown) => void,
 ) {
   const countries = openCountries(config.countryDatabaseFile, (err, ip) =>
     log.warn({ err, ip }, 'the country database is malformed: countries of some addresses are unknown'),
   );
-  const { database, masterKeys, settle, upgrade } = await openDataDirectory(config);
-  if (upgrade !== null)
-    log.info(upgrade, 'the database was upgraded; the backup before it lets the older version return');
+  const { database, masterKeys, settle, now, attach } = await openAnyDatabase(config, log, ended);
   const box = createSecretBox(...masterKeys);
   const quotas = new Quotas(config.quotas);
-  const store = createStore(database, Date.now, quotas.check.bind(quotas), (err) =>
+  const store = createStore(database, now, quotas.check.bind(quotas), (err) =>
     log.error({ err }, 'a part of the controller could not follow a commit'),
   );
+  attach(store);
   try {
     // First, for this fails when the key is another one: then nothing is changed.
     await loadIdentity(store, box);
@@ -161,7 +183,7 @@ async function openApp(
         createChannel({
           ...parts,
           identity,
-          clock: Date.now,
+          clock: now,
           randomBytes,
           log,
           peerAddress: sourceAddress(config.trustedProxies),

@@ -1,6 +1,7 @@
 import { bySystem } from '../db/contexts.ts';
 import { unscoped } from '../db/scoped.ts';
 import type { Store } from '../db/store.ts';
+import { inTransaction } from '../db/transactions.ts';
 import { listTenants } from '../objects/tenants/queries.ts';
 import { setEpoch } from '../secrets/identity.ts';
 import { copyMarker } from './marker.ts';
@@ -15,7 +16,7 @@ export async function beginAfterRestore(store: Store): Promise<string | null> {
   const marker = await meta.selectFrom('meta').select('value').where('key', '=', copyMarker).executeTakeFirst();
   if (marker === undefined) return null;
   for (const { id, name } of await listTenants(store)) await noteRestore(store, id, name, marker.value);
-  await meta.transaction().execute(async (own) => {
+  await inTransaction(meta, async (own) => {
     await setEpoch(own);
     await own.deleteFrom('forgotten_passwords').execute();
     await own.deleteFrom('meta').where('key', '=', copyMarker).execute();

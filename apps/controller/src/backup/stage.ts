@@ -1,7 +1,8 @@
 import { mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { unusableMigrations } from '../db/migrate.ts';
+import { schemaOf } from '../db/migrate.ts';
+import { ownMigrations, unusableMigrations } from '../db/schema-versions.ts';
 import { OperatorError } from '../errors.ts';
 import { createSecretBox } from '../secrets/box.ts';
 import { identityFits } from '../secrets/identity.ts';
@@ -91,7 +92,7 @@ function checkDatabase(database: DatabaseSync, folder: string): void {
   database.exec('PRAGMA locking_mode = EXCLUSIVE');
   const [sound] = Object.values(database.prepare('PRAGMA quick_check(1)').get() ?? {});
   if (sound !== 'ok') throw new OperatorError(`the database in the backup is damaged (${sound}): use another backup`);
-  const newer = unusableMigrations(database);
+  const newer = unusableMigrations(schemaOf(database), ownMigrations);
   if (newer.length > 0)
     throw new OperatorError(
       `the backup was made by a newer version of Sallyport (${newer.join(', ')}): restore it with that version`,

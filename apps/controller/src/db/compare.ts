@@ -1,4 +1,5 @@
 import { type Expression, type RawBuilder, type SqlBool, sql } from 'kysely';
+import { perDialect } from './per-dialect.ts';
 
 /** Operators of filters. */
 export type Operator = 'eq' | 'ne' | 'gt' | 'gte' | 'lt' | 'lte' | 'ilike' | 'in' | 'nin';
@@ -20,9 +21,12 @@ export function compare(
     case 'nin':
       return sql`${ref} not in (${sql.join(values)})`;
     case 'ilike':
-      return sql`${ref} glob ${globOf(value, '%')}`;
-    default:
-      return sql`${ref} ${sql.raw(signs[operator])} ${value}`;
+      return matches(ref, value, '%');
+    default: {
+      const sign = sql.raw(signs[operator]);
+      // An expression has the order of the database's language in PostgreSQL, unlike a column.
+      return perDialect(sql`${ref} ${sign} ${value}`, sql`${ref} collate "C" ${sign} ${value}`);
+    }
   }
 }
 
@@ -34,21 +38,28 @@ export function compareLabels(column: string, operator: Operator, values: readon
   const ref = sql.ref(column);
   // Labels need no escape in JSON, so a label is in the list when its quoted form is in the text.
   const has = sql.join(
-    values.map((value) => (value === '' ? sql`${ref} = '[]'` : sql`instr(${ref}, ${`"${value}"`}) > 0`)),
+    values.map((value) => (value === '' ? sql`${ref} = '[]'` : contains(ref, `"${value}"`))),
     sql` or `,
   );
   if (operator === 'eq' || operator === 'in') return sql`(${has})`;
   if (operator === 'ne' || operator === 'nin') return sql`not (${has})`;
-  const each = sql`json_each(case ${ref} when '[]' then '[""]' else ${ref} end)`;
-  return sql`exists (select 1 from ${each} as label where ${compare('label.value', operator, values)})`;
+  const shown = sql`case ${ref} when '[]' then '[""]' else ${ref} end`;
+  const each = perDialect(
+    sql`json_each(${shown}) as label`,
+    sql`json_array_elements_text((${shown})::json) as label (value)`,
+  );
+  return sql`exists (select 1 from ${each} where ${compare('label.value', operator, values)})`;
 }
+
+const contains = (ref: Expression<unknown>, part: string): RawBuilder<SqlBool> =>
+  perDialect(sql`instr(${ref}, ${part}) > 0`, sql`strpos(${ref}, ${part}) > 0`);
 
 /** Tests whether each of the words is a part of one of the columns, whatever the letter case. */
 export function mentions(columns: readonly (string | Expression<unknown>)[], words: readonly string[]) {
   const refs = columns.map((column) => (typeof column === 'string' ? sql.ref(column) : column));
   const has = (word: string) =>
     sql.join(
-      refs.map((ref) => sql`${ref} glob ${`*${globOf(word)}*`}`),
+      refs.map((ref) => matches(ref, word)),
       sql` or `,
     );
   return sql<SqlBool>`(${sql.join(
@@ -68,15 +79,38 @@ export const isNotAmong = (column: string, rows: Expression<unknown>): RawBuilde
 const signs = { eq: '=', ne: '<>', gt: '>', gte: '>=', lt: '<', lte: '<=' } as const;
 
 /**
- * Returns a pattern as one of SQLite's GLOB with both cases of every letter. LIKE knows the case of ASCII letters only.
- * `anyText` is the character that stands for any text.
+ * Tests whether a text matches a pattern as a whole, whatever the letter case. `anyText` is the character that stands for
+ * any text. Without one, a part of the text is enough.
  */
-function globOf(pattern: string, anyText?: string): string {
+function matches(ref: Expression<unknown>, pattern: string, anyText?: string): RawBuilder<SqlBool> {
+  const [glob, regex] = [globOf(pattern, anyText), regexOf(pattern, anyText)];
+  const isPart = anyText === undefined;
+  return perDialect(
+    sql`${ref} glob ${isPart ? `*${glob}*` : glob}`,
+    sql`${ref} collate "C" ~ ${isPart ? regex : `^${regex}$`}`,
+  );
+}
+
+/** Returns a pattern as one of SQLite's GLOB with both cases of every letter. LIKE knows the case of ASCII letters only. */
+const globOf = (pattern: string, anyText?: string): string =>
+  translated(pattern, anyText, '*', (character) => ('*?['.includes(character) ? `[${character}]` : character));
+
+/** Returns the same as a regular expression of PostgreSQL. */
+const regexOf = (pattern: string, anyText?: string): string =>
+  translated(pattern, anyText, '.*', (character) =>
+    '\\^$.|?*+()[]{}'.includes(character) ? `\\${character}` : character,
+  );
+
+function translated(
+  pattern: string,
+  anyText: string | undefined,
+  any: string,
+  literal: (character: string) => string,
+): string {
   return Array.from(pattern, (character) => {
-    if (character === anyText) return '*';
-    if ('*?['.includes(character)) return `[${character}]`;
+    if (character === anyText) return any;
     const cases = [...new Set([character, character.toLowerCase(), character.toUpperCase()])];
     const single = cases.filter((variant) => [...variant].length === 1);
-    return single.length < 2 ? character : `[${single.join('')}]`;
+    return single.length < 2 ? literal(character) : `[${single.join('')}]`;
   }).join('');
 }

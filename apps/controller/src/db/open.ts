@@ -6,8 +6,9 @@ import { OperatorError } from '../errors.ts';
 import { attempt } from '../system-error.ts';
 import { type CopyOptions, copyDatabase } from './copy.ts';
 import { sqliteDialect } from './dialect.ts';
-import { type Migrations, migrate, ownMigrations, pendingMigrations, refuseUnusable, versionsOf } from './migrate.ts';
+import { migrate, refuseUnusable, schemaOf } from './migrate.ts';
 import type { Database } from './schema.ts';
+import { type Migrations, ownMigrations, pendingMigrations } from './schema-versions.ts';
 
 /** The database in one file. It can be copied while it is used. */
 export class EmbeddedDatabase extends Kysely<Database> {
@@ -34,8 +35,8 @@ export class EmbeddedDatabase extends Kysely<Database> {
 
   /** Version of the program that wrote the schema when this one will migrate it; null when it has nothing to migrate. */
   olderWriter(migrations: Migrations = ownMigrations): string | null {
-    if (pendingMigrations(this.#database, migrations).length === 0) return null;
-    return versionsOf(this.#database).writer ?? 'older';
+    const state = schemaOf(this.#database);
+    return pendingMigrations(state, migrations).length === 0 ? null : (state.writer ?? 'older');
   }
 
   /** Migrates to the newest schema. Throws OperatorError. */

@@ -15,6 +15,7 @@ import type {
  */
 export interface Database {
   meta: { key: string; value: string };
+  commit_marks: { id: string; at: number };
   tenants: TenantTable;
   api_keys: ApiKeyTable;
   overlay_leases: OverlayLeaseTable;

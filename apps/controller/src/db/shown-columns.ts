@@ -1,4 +1,5 @@
 import { type RawBuilder, sql } from 'kysely';
+import { perDialect } from './per-dialect.ts';
 
 // What lists show of a row that no column of its table holds as it is shown.
 
@@ -26,7 +27,10 @@ export const shownLabels = (table: 'devices' | 'resources'): RawBuilder<string> 
   sql<string>`trim(replace(${sql.ref(`${table}.labels`)}, '","', ' '), '[]"')`;
 
 /** Addresses of a resource, with a space between them. */
-export const resourceAddresses = sql<string>`(select group_concat(addresses.address, ' ') from addresses
+export const resourceAddresses = sql<string>`(select ${perDialect(
+  sql`group_concat(addresses.address, ' ')`,
+  sql`string_agg(addresses.address, ' ')`,
+)} from addresses
   where addresses.tenant_id = resources.tenant_id and addresses.resource_id = resources.id)`;
 
 function textOf(column: string): RawBuilder<string> {

@@ -1,12 +1,14 @@
+import { codeOf } from './postgres/failures.ts';
 import { unscoped } from './scoped.ts';
 import type { Store } from './types.ts';
 
-/** SQLite's primary result code for a full disk. */
-const SQLITE_FULL = 13;
+/** SQLite's primary result code for a full disk, and the SQLSTATE of PostgreSQL. */
+const [SQLITE_FULL, DISK_FULL] = [13, '53100'];
 
 /** Returns whether the database refused a write because it cannot grow. */
 export function isStorageFull(error: unknown): boolean {
-  return error instanceof Error && 'errcode' in error && (Number(error.errcode) & 0xff) === SQLITE_FULL;
+  if (!(error instanceof Error)) return false;
+  return 'errcode' in error ? (Number(error.errcode) & 0xff) === SQLITE_FULL : codeOf(error) === DISK_FULL;
 }
 
 /** Writes a small row, to find out whether the database can grow again. Rejects while it cannot. */

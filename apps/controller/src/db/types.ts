@@ -129,6 +129,8 @@ export interface Store {
    * read under the same number is still true.
    */
   generation(tenant: string): number;
+  /** Returns why the database cannot be used at the moment; null when it can. */
+  trouble(): string | null;
   /** Whether the last write failed because the disk is full. */
   storageFull(): boolean;
   /** Waits for the writes under way and closes the database. */

@@ -21,6 +21,8 @@ export function installHealth(app: FastifyInstance, { store, stopping }: HealthD
   app.get('/healthz', async () => ({ status: 'ok' }));
   app.get('/readyz', async (request) => {
     if (stopping()) throw new ApiError('unavailable', 'The controller is stopping');
+    const trouble = store.trouble();
+    if (trouble !== null) throw new ApiError('unavailable', trouble);
     try {
       await sql`select 1`.execute(unscoped(store.db, 'touches no table'));
     } catch (error) {

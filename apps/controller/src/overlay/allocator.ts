@@ -1,4 +1,5 @@
 import { formatAddress, type IpRange, parseAddress, parsePrefix } from '@sallyport/ip';
+import { lockShared } from '../db/across-tenants.ts';
 import type { Tx } from '../db/store.ts';
 import { ApiError } from '../errors.ts';
 import { blockSize, takeBlock } from './blocks.ts';
@@ -17,6 +18,8 @@ export interface OverlayAddresses {
  */
 export async function takeOverlay(tx: Tx, kind: 'gateway' | 'device', owner: string): Promise<OverlayAddresses> {
   const values = { owner_kind: kind, owner_id: owner, rests_until: null };
+  // A block of which every number rests can be taken away by another tenant.
+  await lockShared(tx, 'numbers', 'together');
   const space = await spaceOf(tx);
   const rested = await restedNumber(tx);
   if (rested !== null) {

@@ -1,3 +1,4 @@
+import { lockShared } from '../db/across-tenants.ts';
 import { unscoped } from '../db/scoped.ts';
 import type { Tx } from '../db/store.ts';
 
@@ -10,6 +11,7 @@ export const blockSize = 256;
  * that a large tenant leaves most of the rest to others. `numbers`: count of the whole overlay, the last one excluded.
  */
 export async function takeBlock(tx: Tx, numbers: number): Promise<number | null> {
+  await lockShared(tx, 'blocks');
   if (!(await mayTake(tx, numbers)) && !((await releaseRested(tx)) && (await mayTake(tx, numbers)))) return null;
   const block = await firstFree(tx);
   // Number 0 is the address of the network itself.
@@ -35,6 +37,7 @@ async function mayTake(tx: Tx, numbers: number): Promise<boolean> {
  * owner any more. Only when blocks run short: until then a number comes back to the tenant that had it. False: there are none.
  */
 async function releaseRested(tx: Tx): Promise<boolean> {
+  await lockShared(tx, 'numbers');
   const all = unscoped(tx.db, 'blocks of overlay numbers are unique across tenants');
   const rows = await all
     .selectFrom('overlay_blocks as blocks')

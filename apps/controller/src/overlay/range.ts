@@ -3,6 +3,7 @@ import type { ExpressionBuilder } from 'kysely';
 import type { Database } from '../db/schema.ts';
 import { unscoped } from '../db/scoped.ts';
 import type { Store } from '../db/store.ts';
+import { inTransaction } from '../db/transactions.ts';
 import { OperatorError } from '../errors.ts';
 import { blockSize } from './blocks.ts';
 
@@ -36,7 +37,7 @@ export const overlayColumn = (eb: ExpressionBuilder<Database, 'tenants'>) =>
  */
 export async function settleOverlay(store: Store, wanted: string | null): Promise<string> {
   const all = unscoped(store.db, 'the overlay belongs to the controller, not to a tenant');
-  return all.transaction().execute(async (db) => {
+  return inTransaction(all, async (db) => {
     const row = await db.selectFrom('meta').select('value').where('key', '=', 'overlay').executeTakeFirstOrThrow();
     const present = row.value;
     if (wanted === null || wanted === present) return present;

@@ -18,23 +18,35 @@ import { issueApiKey } from '../objects/api-keys/keys.ts';
 import { createSecretBox } from '../secrets/box.ts';
 import { loadIdentity } from '../secrets/identity.ts';
 import { ScriptedChannel } from './channel.ts';
+import { clonePostgres } from './postgres.ts';
 
 /** A clock that stands until it is moved, so that tests say what time it is. */
 export class TestClock {
   now = Date.UTC(2026, 0, 15, 12);
 }
 
-/** A store on a database file of its own, cloned from a migrated template, closed and removed after the test. */
+/**
+ * A store on a database of its own, cloned from a migrated template, closed and removed after the test. With
+ * TEST_POSTGRES_URL, the database is one of that server.
+ */
 export async function openTestStore(t: TestContext, clock = new TestClock(), check?: WriteCheck): Promise<Store> {
+  const { db, remove } = testPostgres === undefined ? await embeddedClone() : await clonePostgres(testPostgres);
+  const store = createStore(db, () => clock.now, check);
+  cleanUp(t, async () => {
+    await store.close();
+    await remove();
+  });
+  return store;
+}
+
+/** URL of the PostgreSQL server that tests use in place of the embedded database. */
+export const testPostgres = process.env.TEST_POSTGRES_URL;
+
+async function embeddedClone() {
   const folder = mkdtempSync(join(tmpdir(), 'sallyport-test-'));
   const file = join(folder, 'sallyport.db');
   copyFileSync(await template(), file);
-  const store = createStore(openDatabase(file), () => clock.now, check);
-  cleanUp(t, async () => {
-    await store.close();
-    rmSync(folder, { recursive: true });
-  });
-  return store;
+  return { db: openDatabase(file), remove: async () => rmSync(folder, { recursive: true }) };
 }
 
 export interface TestTenant {

@@ -1,6 +1,7 @@
 import { rightsOfKey } from '@sallyport/contract';
 import { unscoped } from '../../db/scoped.ts';
 import type { Store } from '../../db/store.ts';
+import { inTransaction } from '../../db/transactions.ts';
 import type { KeyAuthenticator } from '../../http/auth.ts';
 import type { Caller } from '../../http/handlers.ts';
 import { hashKey } from '../../objects/api-keys/keys.ts';
@@ -49,7 +50,7 @@ export class ApiKeyAuthenticator implements KeyAuthenticator {
     if (used.size === 0) return;
     this.#used = new Map();
     const db = unscoped(this.#store.db, 'moments of use of all tenants are written together');
-    await db.transaction().execute(async (trx) => {
+    await inTransaction(db, async (trx) => {
       for (const [id, at] of used)
         await trx.updateTable('api_keys').set({ last_used_at: at }).where('id', '=', id).execute();
     });

@@ -1,4 +1,5 @@
 import type { Input, SignInSettings } from '@sallyport/contract';
+import { lockShared } from '../../db/across-tenants.ts';
 import { encodeJson } from '../../db/json.ts';
 import { scoped, unscoped } from '../../db/scoped.ts';
 import type { Tx } from '../../db/store.ts';
@@ -100,6 +101,7 @@ async function changeSettings(
 }
 
 async function requireFreeSlug(tx: Tx, slug: string): Promise<void> {
+  await lockShared(tx, 'slugs');
   const taken = await unscoped(tx.db, 'short names are unique on the controller')
     .selectFrom('tenants')
     .select('id')

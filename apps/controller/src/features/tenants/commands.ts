@@ -1,6 +1,7 @@
 import { randomBytes, randomUUIDv7 } from 'node:crypto';
 import type { ApiKey } from '@sallyport/contract';
 import { canonicalPrefix, formatAddress } from '@sallyport/ip';
+import { lockShared } from '../../db/across-tenants.ts';
 import { unscoped } from '../../db/scoped.ts';
 import type { Actor, Store, Tx, WriteContext } from '../../db/store.ts';
 import { notFound } from '../../errors.ts';
@@ -46,6 +47,7 @@ export async function recoverTenant(
 /** Returns a short name made from the tenant's name that no other tenant has. */
 async function freeSlug(tx: Tx, name: string): Promise<string> {
   const wanted = slugOf(name) || 'tenant';
+  await lockShared(tx, 'slugs');
   const taken = await unscoped(tx.db, 'short names are unique on the controller')
     .selectFrom('tenants')
     .select('id')

@@ -1,3 +1,4 @@
+import { lockShared } from '../../db/across-tenants.ts';
 import { unscoped } from '../../db/scoped.ts';
 import type { Tx } from '../../db/store.ts';
 
@@ -13,6 +14,7 @@ export async function isForeignKey(
   reserved: ReadonlySet<string>,
 ): Promise<boolean> {
   if (reserved.has(key)) return true;
+  await lockShared(tx, 'keys');
   const agents = unscoped(tx.db, 'a WireGuard key is the key of one agent, whatever its tenant');
   const gateway = agents.selectFrom('gateways').select('id').where('wireguard_key', '=', key).where('id', '!=', agent);
   const native = agents

@@ -1,5 +1,6 @@
 import { unscoped } from '../../db/scoped.ts';
 import type { Store } from '../../db/store.ts';
+import { inTransaction } from '../../db/transactions.ts';
 import { longestWaitMs } from './outbox.ts';
 
 /** How long the outcome of a mail is kept, milliseconds. */
@@ -9,7 +10,7 @@ const keptMs = 30 * 24 * 3600_000;
 export async function ageMails(store: Store): Promise<void> {
   const now = store.now();
   const db = unscoped(store.db, 'ageing is the same for every tenant');
-  await db.transaction().execute(async (trx) => {
+  await inTransaction(db, async (trx) => {
     await trx
       .updateTable('mails')
       .set((eb) => ({

@@ -5,6 +5,7 @@ import { runCompiled } from '../../db/compiled.ts';
 import type { Database, Row } from '../../db/schema.ts';
 import { type Scoped, scoped, unscoped } from '../../db/scoped.ts';
 import type { Store, Tx } from '../../db/store.ts';
+import { inTransaction } from '../../db/transactions.ts';
 import type { SessionAuthenticator } from '../../http/auth.ts';
 import type { Caller, NewSession } from '../../http/handlers.ts';
 import { unconfirmedMs } from '../providers/grants.ts';
@@ -162,7 +163,7 @@ export class Sessions implements SessionAuthenticator {
     this.#seen.clear();
     const now = this.#store.now();
     const db = unscoped(this.#store.db, 'moments of use of all tenants are written together');
-    await db.transaction().execute(async (trx) => {
+    await inTransaction(db, async (trx) => {
       for (const [id, at] of seen)
         await trx.updateTable('sessions').set({ seen_at: at }).where('id', '=', id).execute();
       await trx.deleteFrom('sessions').where('expires_at', '<=', now).execute();

@@ -1,0 +1,75 @@
+import type { FastifyBaseLogger } from 'fastify';
+import type { Config } from './config.ts';
+import { openDataDirectory } from './data-directory.ts';
+import type { EmbeddedDatabase } from './db/open.ts';
+import type { PostgresDatabase, PostgresEvents } from './db/postgres/open.ts';
+import type { PostgresPlace } from './db/postgres/place.ts';
+import type { Notice, Store } from './db/store.ts';
+import { OperatorError } from './errors.ts';
+import type { MasterKeys } from './secrets/master-key.ts';
+
+/** The database of a controller, whichever kind it has. */
+export interface AnyDatabase {
+  readonly database: EmbeddedDatabase | PostgresDatabase;
+  /** The one in use first. Two while it is being replaced. */
+  readonly masterKeys: MasterKeys;
+  /** To be called once the database holds something that was sealed with the master key. */
+  settle(): void;
+  /** Time of the database, epoch milliseconds. */
+  readonly now: () => number;
+  /** To be called with the store that is made of it. */
+  attach(store: Store): void;
+}
+
+/** Opens the database that the settings name. `ended`: the controller cannot go on with it. Throws OperatorError. */
+export async function openAnyDatabase(
+  config: Config,
+  log: FastifyBaseLogger,
+  ended: (error: unknown) => void,
+): Promise<AnyDatabase> {
+  if (config.database !== null) return openShared(config.database, config, log, ended);
+  const { upgrade, ...opened } = await openDataDirectory(config);
+  if (upgrade !== null)
+    log.info(upgrade, 'the database was upgraded; the backup before it lets the older version return');
+  return { ...opened, now: Date.now, attach: () => undefined };
+}
+
+async function openShared(
+  place: PostgresPlace,
+  { dataDir, masterKey: { file } }: Config,
+  log: FastifyBaseLogger,
+  ended: (error: unknown) => void,
+): Promise<AnyDatabase> {
+  let store: Store | null = null;
+  const events: PostgresEvents = {
+    lost: (err) => log.error({ err }, 'the database does not answer: requests are refused until it does'),
+    check: (heads) => {
+      for (const head of heads) if (store !== null) refuseOlder(store, head);
+    },
+    back: (heads) => {
+      log.info({}, 'the database answers again');
+      // What was committed last may not have been followed while it was gone.
+      for (const head of heads) store?.noticed(head);
+    },
+    ended,
+  };
+  const { openSharedDatabase } = await import('./shared-database.ts');
+  const { database, masterKeys } = await openSharedDatabase(place, { dataDir, masterKeyFile: file }, events);
+  return {
+    database,
+    masterKeys,
+    settle: () => undefined,
+    now: database.now,
+    attach: (made) => {
+      store = made;
+    },
+  };
+}
+
+function refuseOlder(store: Store, { tenant, revision }: Notice): void {
+  const known = store.log.head(tenant);
+  if (revision >= known) return;
+  throw new OperatorError(
+    `the database has gone back: tenant ${tenant} is at revision ${revision}, and was at ${known}. If an older state was brought back on purpose, start with SALLYPORT_NEW_EPOCH=true`,
+  );
+}

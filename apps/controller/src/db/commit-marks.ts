@@ -1,0 +1,34 @@
+import type { Kysely } from 'kysely';
+import type { Database } from './schema.ts';
+import { unscoped } from './scoped.ts';
+
+const marks = (db: Kysely<Database>) =>
+  unscoped(db, 'a mark tells of a transaction whether it was committed').insertInto('commit_marks');
+
+/** Leaves a mark in a transaction, so that its fate can be found out when the answer to its commit is lost. */
+export async function leaveMark(trx: Kysely<Database>, id: string, at: number): Promise<void> {
+  await marks(trx).values({ id, at }).execute();
+}
+
+/**
+ * Leaves the mark of a transaction whose fate is unknown in another one. Returns false when it is there already, so that
+ * the first one was committed. Waits for the first one when it still runs.
+ */
+export async function takeMark(trx: Kysely<Database>, id: string, at: number): Promise<boolean> {
+  const { numInsertedOrUpdatedRows } = await marks(trx)
+    .values({ id, at })
+    .onConflict((conflict) => conflict.column('id').doNothing())
+    .executeTakeFirstOrThrow();
+  return numInsertedOrUpdatedRows !== 0n;
+}
+
+/** How long marks are kept. Fates are asked for within seconds. */
+const keptMs = 3_600_000;
+
+/** Removes old marks. */
+export async function forgetOldMarks(db: Kysely<Database>, now: number): Promise<void> {
+  await unscoped(db, 'ageing is the same for every tenant')
+    .deleteFrom('commit_marks')
+    .where('at', '<', now - keptMs)
+    .execute();
+}

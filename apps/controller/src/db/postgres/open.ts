@@ -1,0 +1,109 @@
+import { randomUUID } from 'node:crypto';
+import { Kysely } from 'kysely';
+import type pg from 'pg';
+import { OperatorError } from '../../errors.ts';
+import type { Database } from '../schema.ts';
+import { type Migrations, postgresMigrations } from '../schema-versions.ts';
+import type { Notice } from '../types.ts';
+import { postgresDialect } from './dialect.ts';
+import { openFailure } from './failures.ts';
+import { ControllerLock, lockDatabase } from './lock.ts';
+import { migratePostgres, schemaOf } from './migrate.ts';
+import type { PostgresPlace } from './place.ts';
+import { PostgresPool } from './pool.ts';
+
+/** What the opener of a PostgreSQL database is told later. */
+export interface PostgresEvents {
+  readonly lost: (error: unknown) => void;
+  /** The database answers again, with these revisions of tenants. It throws when the process cannot go on with them. */
+  readonly check: (heads: readonly Notice[]) => void;
+  /** The database can be used again. */
+  readonly back: (heads: readonly Notice[]) => void;
+  /** This process cannot go on with the database. */
+  readonly ended: (error: unknown) => void;
+}
+
+/** A clock that differs more than this from the one of the database makes the controller not ready. */
+const mostSkewMs = 500;
+
+/** A PostgreSQL database that this controller alone uses. */
+export class PostgresDatabase extends Kysely<Database> {
+  readonly #lock: ControllerLock;
+  /** Whether no controller has ever started with this database. */
+  readonly isFresh: boolean;
+
+  constructor(pool: PostgresPool, lock: ControllerLock, isFresh: boolean) {
+    super({ dialect: postgresDialect(pool) });
+    this.#lock = lock;
+    this.isFresh = isFresh;
+  }
+
+  /** The time of the database, epoch milliseconds. */
+  readonly now = (): number => Date.now() + this.#lock.skewMs;
+
+  /** Returns why the controller cannot serve at the moment; null when it can. */
+  trouble(): string | null {
+    if (!this.#lock.held) return 'The database does not answer';
+    const { skewMs } = this.#lock;
+    if (Math.abs(skewMs) <= mostSkewMs) return null;
+    return `The clock of this machine differs by ${Math.abs(skewMs)} ms from the one of the database`;
+  }
+
+  override async destroy(): Promise<void> {
+    await super.destroy();
+    await this.#lock.stop();
+  }
+}
+
+/**
+ * Opens a PostgreSQL database for this process alone and migrates it to the present schema. A second controller is refused
+ * while this one lives. Throws OperatorError.
+ */
+export async function openPostgres(
+  place: PostgresPlace,
+  events: PostgresEvents,
+  migrations: Migrations = postgresMigrations,
+): Promise<PostgresDatabase> {
+  const session = await lockDatabase(place);
+  const process = randomUUID();
+  try {
+    const { tables } = await schemaOf(session.client);
+    await migratePostgres(session.client, place, migrations);
+    const isFresh = !tables.has('meta') || !(await hasIdentity(session.client));
+    await sign(session.client, process);
+    let heads: Notice[] = [];
+    const lock = new ControllerLock(place, session, {
+      ...events,
+      check: async (client) => {
+        await refuseOthersWork(client, process);
+        ({ rows: heads } = await client.query<Notice>('SELECT id AS tenant, revision FROM tenants'));
+        events.check(heads);
+      },
+      back: () => events.back(heads),
+    });
+    return new PostgresDatabase(new PostgresPool(place, () => lock.held), lock, isFresh);
+  } catch (error) {
+    await session.client.end().catch(() => undefined);
+    throw openFailure(error, place);
+  }
+}
+
+const hasIdentity = async (client: pg.Client): Promise<boolean> =>
+  (await client.query("SELECT 1 FROM meta WHERE key = 'identity'")).rows.length > 0;
+
+const signature = 'controller_process';
+
+/** Notes which process has the database, so that it finds out whether another one had it meanwhile. */
+const sign = (client: pg.Client, process: string) =>
+  client.query('INSERT INTO meta (key, value) VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET value = excluded.value', [
+    signature,
+    process,
+  ]);
+
+async function refuseOthersWork(client: pg.Client, process: string): Promise<void> {
+  const { rows } = await client.query('SELECT value FROM meta WHERE key = $1', [signature]);
+  if (rows[0]?.value !== process)
+    throw new OperatorError(
+      'another controller had the database while this one had lost it, or it was replaced by a copy: start again',
+    );
+}

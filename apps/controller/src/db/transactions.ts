@@ -1,0 +1,30 @@
+import type { Kysely, Transaction } from 'kysely';
+import { hasRowLocks } from './dialect.ts';
+import { isConflict } from './postgres/failures.ts';
+import type { Database } from './schema.ts';
+
+/** Runs several queries on one state of the database. */
+export const readAtOnce = <T>(db: Kysely<Database>, work: (db: Kysely<Database>) => Promise<T>): Promise<T> =>
+  hasRowLocks(db)
+    ? db.transaction().setIsolationLevel('repeatable read').setAccessMode('read only').execute(work)
+    : db.connection().execute(work);
+
+/** Times that a transaction is run when it keeps meeting others. */
+const tries = 5;
+
+/**
+ * Runs `work` in a transaction, and once more when the database has ended it in favour of another one. Statements see what
+ * was committed before each of them.
+ */
+export async function inTransaction<T>(
+  db: Kysely<Database>,
+  work: (trx: Transaction<Database>) => Promise<T>,
+): Promise<T> {
+  for (let left = tries; ; left--) {
+    try {
+      return await db.transaction().setIsolationLevel('read committed').execute(work);
+    } catch (error) {
+      if (left <= 1 || !isConflict(error)) throw error;
+    }
+  }
+}

@@ -1,0 +1,239 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { CompiledQuery, type Kysely } from 'kysely';
+import { leaveMark, takeMark } from './commit-marks.ts';
+import { hasRowLocks } from './dialect.ts';
+import { DatabaseUnavailable, isConflict, isLost } from './postgres/failures.ts';
+import type { Database } from './schema.ts';
+import { isStorageFull } from './storage.ts';
+import { inTransaction } from './transactions.ts';
+import type { LoggedChange } from './types.ts';
+
+/** A write of a tenant as listeners get it. */
+export interface Commit {
+  readonly tenant: string;
+  /** Null: a notice without a new revision. */
+  readonly revision: number | null;
+  readonly changes: LoggedChange[];
+}
+
+/** What a write gives once it is committed. */
+export interface Written {
+  readonly value: unknown;
+  readonly commit: Commit | null;
+}
+
+interface Job {
+  readonly tenant: string;
+  /** May run several times; only the last transaction is committed. */
+  readonly run: (trx: Kysely<Database>) => Promise<Written>;
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+interface WriterDeps {
+  readonly db: Kysely<Database>;
+  readonly written: (tenant: string) => void;
+  readonly committed: (commit: Commit) => void;
+}
+
+/**
+ * Runs writes, several in one commit. SQLite has one writer for the whole database. In PostgreSQL each tenant has its own,
+ * because a write locks its tenant only.
+ */
+export class Writers {
+  readonly #deps: WriterDeps;
+  readonly #byTenant: boolean;
+  readonly #writers = new Map<string, GroupWriter>();
+  #storageFull = false;
+
+  constructor(db: Kysely<Database>, written: WriterDeps['written'], committed: WriterDeps['committed']) {
+    this.#deps = { db, written, committed };
+    this.#byTenant = hasRowLocks(db);
+  }
+
+  /** Whether the last write failed because the disk is full. */
+  get storageFull(): boolean {
+    return this.#storageFull;
+  }
+
+  submit(tenant: string, run: Job['run']): Promise<unknown> {
+    const name = this.#byTenant ? tenant : '';
+    let writer = this.#writers.get(name);
+    if (writer === undefined) {
+      const commit = this.#byTenant ? new MarkedCommit(this.#deps) : new PlainCommit(this.#deps);
+      writer = new GroupWriter(commit, (full) => {
+        this.#storageFull = full;
+      });
+      this.#writers.set(name, writer);
+    }
+    return writer.submit(tenant, run, () => this.#writers.delete(name));
+  }
+
+  async idle(): Promise<void> {
+    while (this.#writers.size > 0) await Promise.all([...this.#writers.values()].map((writer) => writer.idle()));
+  }
+}
+
+/** Most writes that share one commit. A larger group only makes its first write wait longer. */
+const groupLimit = 64;
+
+class GroupWriter {
+  readonly #commit: GroupCommit;
+  readonly #tellFull: (full: boolean) => void;
+  readonly #queue: Job[] = [];
+  #draining: Promise<void> | null = null;
+
+  constructor(commit: GroupCommit, tellFull: (full: boolean) => void) {
+    this.#commit = commit;
+    this.#tellFull = tellFull;
+  }
+
+  submit(tenant: string, run: Job['run'], idle: () => void): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      this.#queue.push({ tenant, run, resolve, reject });
+      this.#draining ??= this.#drain().then(() => {
+        if (this.#draining === null) idle();
+      });
+    });
+  }
+
+  async idle(): Promise<void> {
+    await this.#draining;
+  }
+
+  async #drain(): Promise<void> {
+    while (this.#queue.length > 0) {
+      // Requests that already wait in the sockets join before the transaction begins.
+      await new Promise((resolve) => setImmediate(resolve));
+      const group = this.#queue.splice(0, groupLimit);
+      try {
+        this.#tellFull((await this.#commit.run(group)).some(isStorageFull));
+      } catch (error) {
+        this.#tellFull(isStorageFull(error));
+        for (const job of group) job.reject(error);
+      }
+    }
+    this.#draining = null;
+  }
+}
+
+interface GroupCommit {
+  /** Runs the jobs in one transaction and settles them. Returns the failures of single jobs; rejects when all fail. */
+  run(group: readonly Job[]): Promise<unknown[]>;
+}
+
+/** The jobs of a group as a transaction has left them, to be settled once it is committed. */
+interface Attempted {
+  readonly settle: readonly (() => void)[];
+  readonly failures: unknown[];
+}
+
+class PlainCommit implements GroupCommit {
+  readonly #deps: WriterDeps;
+
+  constructor(deps: WriterDeps) {
+    this.#deps = deps;
+  }
+
+  async run(group: readonly Job[]): Promise<unknown[]> {
+    const { settle, failures } = await this.#deps.db.transaction().execute((trx) => attemptAll(trx, group, this.#deps));
+    for (const each of settle) each();
+    return failures;
+  }
+}
+
+/** How long the fate of a commit is asked for, and how often. */
+const [askMs, askEveryMs] = [10_000, 200];
+
+/** Commits to a server that can vanish before it has answered. Each transaction leaves a mark, by which its fate is found out. */
+class MarkedCommit implements GroupCommit {
+  readonly #deps: WriterDeps;
+
+  constructor(deps: WriterDeps) {
+    this.#deps = deps;
+  }
+
+  async run(group: readonly Job[]): Promise<unknown[]> {
+    const mark = randomUUID();
+    let last: Attempted | null = null;
+    const work = async (trx: Kysely<Database>): Promise<Attempted> => {
+      last = null;
+      const attempted = await attemptFew(trx, group, this.#deps);
+      await leaveMark(trx, mark, Date.now());
+      last = attempted;
+      return attempted;
+    };
+    const { settle, failures } = await inTransaction(this.#deps.db, work).catch((error: unknown) => {
+      // Everything before the commit was undone when the connection ended.
+      if (last === null || !isLost(error)) throw error;
+      return this.#findOut(group, mark, last);
+    });
+    for (const each of settle) each();
+    return failures;
+  }
+
+  /** Returns what was committed: the first attempt, or another one when the first is not there. */
+  async #findOut(group: readonly Job[], mark: string, first: Attempted): Promise<Attempted> {
+    const until = performance.now() + askMs;
+    for (;;) {
+      try {
+        return await inTransaction(this.#deps.db, async (trx) =>
+          (await takeMark(trx, mark, Date.now())) ? attemptFew(trx, group, this.#deps) : first,
+        );
+      } catch (error) {
+        if (!isLost(error)) throw error;
+        if (performance.now() > until) throw new DatabaseUnavailable(unknownText, error);
+        await sleep(askEveryMs);
+      }
+    }
+  }
+}
+
+const unknownText =
+  'The connection to the database ended while the change was being saved, and it is not known whether it was: look before you repeat it';
+
+async function attemptAll(trx: Kysely<Database>, group: readonly Job[], deps: WriterDeps): Promise<Attempted> {
+  const settle: (() => void)[] = [];
+  const failures: unknown[] = [];
+  for (const job of group) settle.push(await attempt(trx, job, deps, failures));
+  return { settle, failures };
+}
+
+/** A transaction of one job needs no way back to its beginning, which is two messages to the server. */
+async function attemptFew(trx: Kysely<Database>, group: readonly Job[], deps: WriterDeps): Promise<Attempted> {
+  const [only] = group;
+  if (only === undefined || group.length > 1) return attemptAll(trx, group, deps);
+  return { settle: [settled(only, await only.run(trx), deps)], failures: [] };
+}
+
+/** Runs one job in a savepoint. Returns a function to call once the group is on disk. */
+async function attempt(trx: Kysely<Database>, job: Job, deps: WriterDeps, failures: unknown[]): Promise<() => void> {
+  await savepoint(trx, 'SAVEPOINT job');
+  try {
+    const written = await job.run(trx);
+    await savepoint(trx, 'RELEASE job');
+    return settled(job, written, deps);
+  } catch (error) {
+    if (isConflict(error)) throw error;
+    try {
+      await savepoint(trx, 'ROLLBACK TO job');
+      await savepoint(trx, 'RELEASE job');
+    } catch {
+      // The whole transaction is rolled back, so the other jobs fail for the same reason.
+      throw error;
+    }
+    failures.push(error);
+    return () => job.reject(error);
+  }
+}
+
+const settled =
+  (job: Job, { value, commit }: Written, { written, committed }: WriterDeps) =>
+  (): void => {
+    written(job.tenant);
+    if (commit !== null) committed(commit);
+    job.resolve(value);
+  };
+
+const savepoint = (trx: Kysely<Database>, sql: string) => trx.executeQuery(CompiledQuery.raw(sql));

@@ -1,0 +1,34 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { prepareDataDirectory } from './data-directory.ts';
+import { openPostgres, type PostgresDatabase, type PostgresEvents } from './db/postgres/open.ts';
+import { type PostgresPlace, shownPlace } from './db/postgres/place.ts';
+import { OperatorError } from './errors.ts';
+import { type MasterKeys, readMasterKeys } from './secrets/master-key.ts';
+
+/** A PostgreSQL database with the master key that belongs to it. */
+export interface SharedDatabase {
+  readonly database: PostgresDatabase;
+  readonly masterKeys: MasterKeys;
+}
+
+/**
+ * Opens the PostgreSQL database, and the data directory for what stays on this machine. An empty database beside an
+ * embedded one is refused: the controller would look as if everything were gone. Throws OperatorError.
+ */
+export async function openSharedDatabase(
+  place: PostgresPlace,
+  { dataDir, masterKeyFile }: { readonly dataDir: string; readonly masterKeyFile: string },
+  events: PostgresEvents,
+): Promise<SharedDatabase> {
+  prepareDataDirectory(dataDir);
+  const masterKeys = readMasterKeys(masterKeyFile);
+  const database = await openPostgres(place, events);
+  if (database.isFresh && existsSync(join(dataDir, 'sallyport.db'))) {
+    await database.destroy();
+    throw new OperatorError(
+      `the database ${shownPlace(place)} is empty, and there is an embedded database in ${dataDir}: copy it with "sally operator copy-database --to URL", or move sallyport.db away to begin with an empty installation`,
+    );
+  }
+  return { database, masterKeys };
+}

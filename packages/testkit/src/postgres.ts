@@ -1,0 +1,136 @@
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { chownSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import type { Cleanup } from './cleanup.ts';
+import { until } from './wait.ts';
+
+const run = promisify(execFile);
+
+/** Options of a PostgreSQL server for tests. */
+export interface PostgresOptions {
+  /** Settings of the server, as `postgres -c` takes them. They win over those for quick tests. */
+  readonly settings?: Readonly<Record<string, string>>;
+  /** Port on 127.0.0.1. Left out: a Unix socket alone. */
+  readonly port?: number;
+  /** Lines of pg_hba.conf. Left out: everybody who reaches the server is let in. */
+  readonly access?: readonly string[];
+  readonly encoding?: string;
+}
+
+/** A PostgreSQL server of its own in a temporary folder, run by a user without rights. */
+export class PostgresServer {
+  readonly folder: string;
+  readonly port: number;
+  readonly #options: PostgresOptions;
+  #child: ChildProcess | null = null;
+
+  private constructor(folder: string, options: PostgresOptions) {
+    this.folder = folder;
+    this.port = options.port ?? 5432;
+    this.#options = options;
+  }
+
+  /** Makes a server and starts it. Throws when PostgreSQL is not installed. */
+  static async start(cleanup: Cleanup, options: PostgresOptions = {}): Promise<PostgresServer> {
+    cleanup.check();
+    const folder = mkdtempSync(join(tmpdir(), 'sallyport-postgres-'));
+    const server = new PostgresServer(folder, options);
+    const remove = () => rmSync(folder, { recursive: true, force: true });
+    process.once('exit', remove);
+    cleanup.add(async () => {
+      await server.kill('SIGKILL');
+      remove();
+      process.off('exit', remove);
+    });
+    const { uid, gid } = owner();
+    chownSync(folder, uid, gid);
+    const data = join(folder, 'data');
+    const encoding = options.encoding ?? 'UTF8';
+    const args = ['-D', data, '-U', 'sally', '--auth=trust', '--no-sync', '--locale=C', `--encoding=${encoding}`];
+    await run(program('initdb'), args, { uid, gid, cwd: folder });
+    if (options.access !== undefined) writeFileSync(join(data, 'pg_hba.conf'), `${options.access.join('\n')}\n`);
+    await server.run();
+    return server;
+  }
+
+  /** URL of a database of the server. */
+  url(database = 'postgres', user = 'sally'): string {
+    return `postgres:///${database}?host=${encodeURIComponent(this.folder)}&port=${this.port}&user=${user}`;
+  }
+
+  /** Runs SQL in a database, as the owner of the server, and returns what `psql` prints. */
+  async sql(text: string, database = 'postgres'): Promise<string> {
+    const { uid, gid } = owner();
+    const target = ['-h', this.folder, '-p', String(this.port), '-U', 'sally', '-d', database];
+    const args = ['-X', '-q', '-A', '-t', '-v', 'ON_ERROR_STOP=1', ...target, '-c', text];
+    return (await run(program('psql'), args, { uid, gid, cwd: this.folder })).stdout.trim();
+  }
+
+  /** Starts the server, also again after `kill`. Resolves once it answers. */
+  async run(): Promise<void> {
+    const { port, settings = {} } = this.#options;
+    const all = {
+      listen_addresses: port === undefined ? '' : '127.0.0.1',
+      port: String(this.port),
+      unix_socket_directories: this.folder,
+      max_connections: '300',
+      // What is lost without it is lost with the power only, not with a process.
+      fsync: 'off',
+      full_page_writes: 'off',
+      ...settings,
+    };
+    const flags = Object.entries(all).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
+    const data = join(this.folder, 'data');
+    const { uid, gid } = owner();
+    const child = spawn(program('postgres'), ['-D', data, ...flags], {
+      ...{ uid, gid, cwd: this.folder },
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    this.#child = child;
+    let said = '';
+    child.stderr?.on('data', (text: Buffer) => {
+      said = (said + text.toString()).slice(-20_000);
+    });
+    await until('PostgreSQL answers', async () => {
+      if (child.exitCode !== null || child.signalCode !== null) throw new Error(`PostgreSQL ended:\n${said}`);
+      return this.sql('SELECT 1').then(
+        () => true,
+        () => false,
+      );
+    });
+  }
+
+  /** Ends the server and waits for it. SIGKILL leaves everything as a crash does. */
+  async kill(signal: NodeJS.Signals): Promise<void> {
+    const child = this.#child;
+    if (child === null || child.exitCode !== null || child.signalCode !== null) return;
+    const gone = new Promise((resolve) => child.once('exit', resolve));
+    child.kill(signal);
+    await gone;
+  }
+}
+
+/** The server refuses to run as root. */
+function owner(): { uid: number; gid: number } {
+  const [uid = 0, gid = 0] = [process.getuid?.(), process.getgid?.()];
+  if (uid !== 0) return { uid, gid };
+  const lines = readFileSync('/etc/passwd', 'utf8').split('\n');
+  const line = lines.find((one) => one.startsWith('postgres:')) ?? lines.find((one) => one.startsWith('nobody:'));
+  const [, , user, group] = (line ?? 'nobody:x:65534:65534').split(':');
+  return { uid: Number(user), gid: Number(group) };
+}
+
+/** Returns the path of a program of PostgreSQL. Debian keeps them apart, by version. */
+function program(name: string): string {
+  const debian = '/usr/lib/postgresql';
+  const versions = existsSync(debian) ? readdirSync(debian).sort((a, b) => Number(b) - Number(a)) : [];
+  const folders = [...versions.map((version) => join(debian, version, 'bin')), '/usr/bin', '/usr/local/bin'];
+  const found = folders.map((folder) => join(folder, name)).find((path) => existsSync(path));
+  if (found === undefined)
+    throw new Error(
+      'PostgreSQL is missing. On Debian: apt-get install -y --no-install-recommends postgresql, with create_main_cluster = false in /etc/postgresql-common/createcluster.conf, so that no server is started',
+    );
+  return found;
+}
