@@ -144,6 +144,25 @@ test('a block whose numbers have all rested goes to another tenant when blocks r
   );
 });
 
+test('a later block is kept while any of its numbers is in use, and given back when all have rested', async (t) => {
+  const { clock, store, tenants } = await open(t);
+  const [had, needs] = tenants;
+  await useBlocks(store, had, 0, 2 ** 13 - 1);
+  const lease = { tenant_id: had ?? '', owner_kind: 'device' as const };
+  const [first, second] = [3 * 256, 3 * 256 + 9];
+  await store.db
+    .insertInto('overlay_leases')
+    .values([
+      { ...lease, number: first, owner_id: 'gone', rests_until: clock.now },
+      { ...lease, number: second, owner_id: 'in use', rests_until: null },
+    ])
+    .execute();
+  const take = () => write(store, needs, (tx) => takeOverlay(tx, 'device', 'new'));
+  await assert.rejects(take(), { code: 'overlay_exhausted' }, 'one of the block is in use');
+  await store.db.updateTable('overlay_leases').set({ rests_until: clock.now }).where('number', '=', second).execute();
+  assert.equal((await take()).overlay_v4, '100.64.3.0');
+});
+
 test('freeing touches the tenant’s own lease only', async (t) => {
   const { store, tenants } = await open(t);
   const mine = await write(store, tenants[0], (tx) => takeOverlay(tx, 'device', 'mine'));

@@ -46,7 +46,7 @@ async function releaseRested(tx: Tx): Promise<boolean> {
       const leases = selectFrom('overlay_leases')
         .select('number')
         .whereRef('number', '>=', eb('blocks.block', '*', blockSize))
-        .whereRef('number', '<', eb(eb('blocks.block', '+', 1), '*', blockSize));
+        .whereRef('number', '<', eb(eb('blocks.block', '*', blockSize), '+', blockSize));
       const held = leases.where(({ eb, or }) => or([eb('rests_until', 'is', null), eb('rests_until', '>', tx.now)]));
       return and([exists(leases), not(exists(held))]);
     })

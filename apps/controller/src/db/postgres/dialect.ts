@@ -1,9 +1,12 @@
 import {
+  type BinaryOperationNode,
   type Dialect,
   type DialectAdapter,
+  OperatorNode,
   PostgresAdapter,
   PostgresDialect,
   PostgresQueryCompiler,
+  PrimitiveValueListNode,
   type RawNode,
 } from 'kysely';
 import { isPerDialect } from '../per-dialect.ts';
@@ -24,5 +27,13 @@ class Compiler extends PostgresQueryCompiler {
   protected override visitRaw(node: RawNode): void {
     if (isPerDialect(node)) this.visitNode(node.postgres);
     else super.visitRaw(node);
+  }
+
+  /** Nothing is in an empty list, and everything is not in it. PostgreSQL has no text for such a list. */
+  protected override visitBinaryOperation(node: BinaryOperationNode): void {
+    const { operator, rightOperand: list } = node;
+    const isEmpty = PrimitiveValueListNode.is(list) && list.values.length === 0;
+    if (isEmpty && OperatorNode.is(operator)) this.append(operator.operator === 'in' ? 'false' : 'true');
+    else super.visitBinaryOperation(node);
   }
 }
