@@ -1,5 +1,6 @@
-import { channelProtocol, Snapshot } from '@sallyport/contract/channel';
+import { channelProtocol, type Snapshot } from '@sallyport/contract/channel';
 import { type Authority, DesiredState } from './desired-state.ts';
+import { readStoredSnapshot } from './stored-snapshot.ts';
 
 /**
  * Returns the last good state as text for the disk, or null before the first state. `now` is the best known time of the
@@ -33,10 +34,15 @@ export type StoredOutcome =
 export function readStoredState(text: string, authority: Authority, now: number): StoredOutcome {
   const stored = parseStored(text);
   if (stored === null) return { kind: 'invalid', reason: 'the stored state is damaged' };
-  const { storedAt, aheadMs, snapshot, complete } = stored;
+  const { storedAt, aheadMs, snapshot, protocol, complete } = stored;
   const shiftMs = Math.max(0, -aheadMs);
   const desired = new DesiredState();
   const verdict = desired.adoptSnapshot(snapshot, authority);
+  if (verdict.kind !== 'adopted' && typeof protocol === 'number' && protocol > channelProtocol)
+    return {
+      kind: 'invalid',
+      reason: 'the state was stored by a newer version, and holds what this one does not know',
+    };
   if (verdict.kind !== 'adopted')
     return { kind: 'invalid', reason: `the stored state is not valid: ${verdict.reason}` };
   if (now < storedAt) {
@@ -51,17 +57,19 @@ interface Stored {
   readonly storedAt: number;
   readonly aheadMs: number;
   readonly snapshot: Snapshot;
+  /** Protocol of the agent that stored it, as it was written. */
+  readonly protocol: unknown;
   readonly complete: boolean;
 }
 
 function parseStored(text: string): Stored | null {
   const value = parseJson(text) as Record<string, unknown> | null | undefined;
   if (typeof value !== 'object' || value === null || value.version !== 1) return null;
-  const snapshot = Snapshot.safeParse(value.snapshot);
-  if (!snapshot.success || typeof value.storedAt !== 'number') return null;
+  const snapshot = readStoredSnapshot(value.snapshot);
+  if (snapshot === null || typeof value.storedAt !== 'number') return null;
   const { storedAt, protocol } = value;
   const aheadMs = typeof value.aheadMs === 'number' ? value.aheadMs : 0;
-  return { storedAt, aheadMs, snapshot: snapshot.data, complete: protocol === channelProtocol };
+  return { storedAt, aheadMs, snapshot, protocol, complete: protocol === channelProtocol };
 }
 
 function parseJson(text: string): unknown {
