@@ -28,6 +28,7 @@ Options follow after: sudo sh -s --
                      SALLYPORT_TOKEN or SALLYPORT_ENROLMENT_KEY of the environment. Without both, it asks
   --new-token        ask for a token or key also when this host has enrolled before: after "sally gateways rekey"
   --ca-file FILE     also trust the controller's own certificate, or its authority, in this PEM file
+  --allow-upgrades   let the controller upgrade this gateway to newer versions that the release key signed
   --no-start         install only
 To remove it again: sudo sally uninstall
 END
@@ -41,7 +42,7 @@ fail() {
 has() { command -v "$1" >/dev/null 2>&1; }
 
 main() {
-  dry_run=false start=true new_token=false secret_file='' ca_file=''
+  dry_run=false start=true new_token=false allow_upgrades=false secret_file='' ca_file=''
   read_options "$@"
   find_facts
   refuse_what_does_not_fit
@@ -60,6 +61,7 @@ read_options() {
       --dry-run) dry_run=true ;;
       --no-start) start=false ;;
       --new-token) new_token=true ;;
+      --allow-upgrades) allow_upgrades=true ;;
       --token-file | --enrolment-key-file) secret_file=${2-} ;;
       --ca-file) ca_file=${2-} ;;
       -h | --help)
@@ -197,6 +199,7 @@ say_plan() {
   fi
   say "  link $link to it"
   say "  write settings to $etc"
+  if allows_upgrades; then say '  let the controller upgrade this gateway'; fi
   case $services in
     none) say '  start nothing: there is neither systemd nor OpenRC here' ;;
     *) if $start; then say "  enable and start the service $service with $services"; else say "  install the service $service"; fi ;;
@@ -358,13 +361,20 @@ write_settings() {
   fi
   if [ -n "$ca_file" ]; then put ca.pem 644 <"$ca_file"; fi
   if [ "$role" = gateway ]; then
+    if allows_upgrades; then upgrades=true; else upgrades=false; fi
     {
       echo "SALLYPORT_CONTROLLER=$controller"
       if [ -n "$ca_file" ]; then echo "SALLYPORT_CA_FILE=$etc/ca.pem"; fi
+      if $upgrades; then echo 'SALLYPORT_ALLOW_UPGRADES=true'; fi
     } | put gateway.env 600
   fi
   read_secret
   if [ "$role" = gateway ] && [ -n "$secret" ]; then printf '%s\n' "$secret" | put gateway.token 600; fi
+}
+
+# What the host allowed before stays allowed. Removing the line from gateway.env ends it.
+allows_upgrades() {
+  [ "$role" = gateway ] && { $allow_upgrades || grep -qx 'SALLYPORT_ALLOW_UPGRADES=true' "$etc/gateway.env" 2>/dev/null; }
 }
 
 # Writes standard input to a file of the settings, in one step.
