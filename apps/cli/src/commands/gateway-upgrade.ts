@@ -91,19 +91,20 @@ async function upgradeGateways(session: Session, texts: readonly string[], flags
   await follow(session, flags, asked, skipped);
 }
 
-/** Returns the named gateways, or all whose hosts allow upgrades. */
+/** Returns the named gateways, or all that are older than the controller and whose hosts allow upgrades. */
 async function chosen(api: Client, texts: readonly string[], skipped: Skipped[]) {
   const { body: gateways } = await api.call('listGateways');
   if (texts.length > 0) {
     const ids = new Set(await resolveIds(api, kinds.gateway, texts));
     return gateways.filter(({ id }) => ids.has(id));
   }
-  for (const { id, name, upgrades } of gateways) {
+  for (const { id, name, upgrades, outdated } of gateways) {
+    if (outdated === false) continue;
     if (upgrades === 'NOT_ALLOWED') skipped.push({ id, name, reason: 'Its host does not allow it' });
     if (upgrades === 'NOT_POSSIBLE') skipped.push({ id, name, reason: 'It was not installed by the install script' });
     if (upgrades === undefined) skipped.push({ id, name, reason: 'It is not connected' });
   }
-  return gateways.filter(({ upgrades }) => upgrades === 'ALLOWED');
+  return gateways.filter(({ upgrades, outdated }) => upgrades === 'ALLOWED' && outdated === true);
 }
 
 /** Shows the progress until every upgrade has ended, unless the caller does not wait. */
@@ -166,7 +167,7 @@ function report(session: Session, all: readonly Asked[], skipped: readonly Skipp
     return;
   }
   const lines = all.map(({ name, upgrade }) => `${clean(name)}: ${upgrade === undefined ? '-' : outcome(upgrade)}\n`);
-  session.out([...lines, ...skipped.map(skippedLine)].join('') || 'There is no gateway to upgrade.\n');
+  session.out([...lines, ...skipped.map(skippedLine)].join('') || 'Every gateway has the version of the controller.\n');
 }
 
 function outcome({ state, from, version, reason }: GatewayUpgrade): string {

@@ -17,8 +17,11 @@ interface BulkBarProps<T extends Row> {
 /** Offers what can be done with the selected rows. Each action has one plan for all of them, and happens as one change. */
 export function BulkBar<T extends Row>({ list, picked, onDone }: BulkBarProps<T>) {
   const [write, setWrite] = useState<PlannedWrite | null>(null);
-  const act = ({ verb, danger = false, fits = () => true, write: writeOf }: BulkAction<T>) =>
-    setWrite(batchOf(list, verb, danger, picked.filter(fits).map(writeOf)));
+  const [each, setEach] = useState<string | null>(null);
+  const act = ({ verb, danger = false, fits = () => true, write: writeOf }: BulkAction<T>) => {
+    if (writeOf === undefined) setEach(verb);
+    else setWrite(batchOf(list, verb, danger, picked.filter(fits).map(writeOf)));
+  };
   return (
     <div className="bulk-bar" role="toolbar" aria-label={`Selected ${list.many}`}>
       <strong className="num">{plural(picked.length, list.one, list.many)} selected</strong>
@@ -44,6 +47,16 @@ export function BulkBar<T extends Row>({ list, picked, onDone }: BulkBarProps<T>
       <Button look="plain" onClick={onDone}>
         Clear selection
       </Button>
+      {list.bulk.map(({ verb, fits = () => true, Dialog }) =>
+        Dialog === undefined ? null : (
+          <Dialog
+            key={verb}
+            rows={each === verb ? picked.filter(fits) : null}
+            onClose={() => setEach(null)}
+            onDone={onDone}
+          />
+        ),
+      )}
       <PlanDialog write={write} onClose={() => setWrite(null)} onDone={onDone} />
     </div>
   );

@@ -36,7 +36,9 @@ export interface BulkAction<T extends Row> {
   readonly danger?: boolean;
   /** Whether it changes anything about an object. Others are left out. */
   readonly fits?: (row: T) => boolean;
-  readonly write: (row: T) => BulkWrite;
+  readonly write?: (row: T) => BulkWrite;
+  /** For what is no part of one change: a dialog that does it for each row. */
+  readonly Dialog?: (props: { rows: readonly T[] | null; onClose: () => void; onDone: () => void }) => ReactNode;
 }
 
 /** A list of objects: how it is read, shown, filtered and changed. */

@@ -1,9 +1,10 @@
 import type { GatewaySummary } from '@sallyport/contract';
+import { UpgradeDialog } from '../forms/upgrade-dialog.tsx';
 import { Ago, Status } from '../kit/kit.tsx';
 import type { ListDefinition } from '../list/definition.ts';
 import { GatewayObject } from '../pages/gateway-object.tsx';
 import { addedColumn } from './added.tsx';
-import { gatewayMeanings, gatewayWords } from './meanings.ts';
+import { gatewayMeanings, gatewayWords, isUpgradable } from './meanings.ts';
 
 const withIntent =
   (intent: 'ACTIVE' | 'MAINTENANCE') =>
@@ -89,6 +90,11 @@ export const gatewayList: ListDefinition<GatewaySummary> = {
   bulk: [
     { verb: 'Drain', fits: ({ intent }) => intent !== 'MAINTENANCE', write: withIntent('MAINTENANCE') },
     { verb: 'End maintenance', fits: ({ intent }) => intent !== 'ACTIVE', write: withIntent('ACTIVE') },
+    {
+      verb: 'Upgrade',
+      fits: isUpgradable,
+      Dialog: ({ rows, onClose, onDone }) => <UpgradeDialog gateways={rows} onClose={onClose} onDone={onDone} />,
+    },
     { verb: 'Delete', danger: true, write: ({ id }) => ({ method: 'DELETE', path: `/tenants/gateways/${id}` }) },
   ],
   labels: {

@@ -1,7 +1,8 @@
-import type { Gateway } from '@sallyport/contract';
+import type { Gateway, GatewayUpgrade } from '@sallyport/contract';
 import { dnsServersText } from '@sallyport/contract/dns-servers';
-import { Ago } from '../kit/kit.tsx';
+import { Ago, Status } from '../kit/kit.tsx';
 import { bytes, plural } from '../kit/text.ts';
+import { upgradeMeanings, upgradeWords } from '../lists/meanings.ts';
 
 /** What is known about a gateway. */
 export function GatewayFacts({ gateway }: { gateway: Gateway }) {
@@ -70,7 +71,16 @@ export function GatewayFacts({ gateway }: { gateway: Gateway }) {
             <dt>Version</dt>
             <dd>
               {statistics.agentVersion}
-              {statistics.outdated === true && <span className="muted"> (older than the controller: upgrade it)</span>}
+              {statistics.outdated === true && <span className="muted"> ({howToUpgrade(gateway)})</span>}
+            </dd>
+          </>
+        )}
+        {gateway.upgrade !== undefined && (
+          <>
+            <dt>Upgrade</dt>
+            <dd>
+              <Status meaning={upgradeMeanings[gateway.upgrade.state]}>{upgradeText(gateway.upgrade)}</Status>
+              {gateway.upgrade.reason !== undefined && <p className="muted">{gateway.upgrade.reason}</p>}
             </dd>
           </>
         )}
@@ -88,3 +98,14 @@ export function GatewayFacts({ gateway }: { gateway: Gateway }) {
     </section>
   );
 }
+
+/** Says how a gateway that is older than the controller gets its version. */
+function howToUpgrade({ upgrades }: Gateway): string {
+  if (upgrades === 'ALLOWED') return 'older than the controller';
+  if (upgrades === 'NOT_POSSIBLE')
+    return 'older than the controller: upgrade it on its host, as it was installed there';
+  return 'older than the controller: run sudo sally upgrade on its host, which does not let the controller do it';
+}
+
+const upgradeText = ({ state, from, version }: GatewayUpgrade): string =>
+  `${upgradeWords[state]}, from ${from} to ${version}`;

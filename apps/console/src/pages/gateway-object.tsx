@@ -4,10 +4,11 @@ import { useState } from 'react';
 import { call, messageOf } from '../data/api.ts';
 import { mayWrite, queryClient, useRead } from '../data/queries.ts';
 import { GatewayDialog } from '../forms/gateway-form.tsx';
+import { UpgradeDialog } from '../forms/upgrade-dialog.tsx';
 import { Button, Status, toast } from '../kit/kit.tsx';
 import { deletionOf, PlanDialog, type PlannedWrite } from '../kit/plan.tsx';
 import { plural } from '../kit/text.ts';
-import { gatewayMeanings, gatewayWords } from '../lists/meanings.ts';
+import { gatewayMeanings, gatewayWords, isUpgradable } from '../lists/meanings.ts';
 import { useFollow } from '../live/live.ts';
 import { gatewayYaml } from '../object/declared.ts';
 import { Loading, ObjectFrame } from '../object/frame.tsx';
@@ -33,6 +34,7 @@ export function GatewayObject({ id, page }: { id: string; page?: string }) {
       commands={[
         { about: 'Show it', line: `sally gateways get ${id}` },
         { about: 'Test it', line: `sally gateways test ${id}` },
+        ...(isUpgradable(gateway) ? [{ about: 'Upgrade it', line: `sally gateways upgrade ${id}` }] : []),
         gateway.intent === 'MAINTENANCE'
           ? { about: 'End its maintenance', line: `sally gateways activate ${id}` }
           : { about: 'Drain it', line: `sally gateways maintenance ${id}` },
@@ -73,6 +75,7 @@ function Actions({ gateway }: { gateway: Gateway }) {
   const navigate = useNavigate();
   const [editing, setEditing] = useState(false);
   const [write, setWrite] = useState<PlannedWrite | null>(null);
+  const [upgrading, setUpgrading] = useState<Gateway[] | null>(null);
   if (!mayWrite(me)) return null;
   const { name, wireguardPort } = gateway;
   const drain = () =>
@@ -99,9 +102,11 @@ function Actions({ gateway }: { gateway: Gateway }) {
       <Button onClick={gateway.intent === 'MAINTENANCE' ? () => void endDrain() : drain}>
         {gateway.intent === 'MAINTENANCE' ? 'End maintenance' : 'Drain gateway'}
       </Button>
+      {isUpgradable(gateway) && <Button onClick={() => setUpgrading([gateway])}>Upgrade gateway</Button>}
       <Button look="danger" onClick={remove}>
         Delete gateway
       </Button>
+      <UpgradeDialog gateways={upgrading} onClose={() => setUpgrading(null)} />
       <GatewayDialog id={gateway.id} open={editing} onClose={() => setEditing(false)} />
       <PlanDialog
         write={write}

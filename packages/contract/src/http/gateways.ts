@@ -175,6 +175,7 @@ export const Gateway = z
     upgrades: upgradeAllowance
       .optional()
       .describe('Whether the host lets the controller ask for upgrades, once an agent has connected'),
+    outdated: z.boolean().optional().describe('Whether the agent is older than the controller, once one has connected'),
     upgrade: GatewayUpgrade.optional(),
     statistics: GatewayStatistics.optional(),
   })
@@ -198,6 +199,7 @@ export const GatewaySummary = Gateway.pick({
   discoveredEndpoint: true,
   labels: true,
   upgrades: true,
+  outdated: true,
   upgrade: true,
 })
   .extend({ resourceCount: z.int() })
@@ -244,6 +246,7 @@ export const gatewayReadOnly = [
   'publicKey',
   'natMapping',
   'upgrades',
+  'outdated',
   'upgrade',
   'statistics',
 ] as const;

@@ -41,6 +41,7 @@ export function gatewayView(
     ...present('publicKey', row.wireguard_key),
     ...labelsField(row.labels),
     ...present('upgrades', allowanceOf(presence)),
+    ...present('outdated', presence.agent === undefined ? null : isOutdated(presence.agent.version)),
     ...upgradeField(row),
   };
 }
@@ -190,7 +191,7 @@ function shownAlike(row: GatewayRow, a: Presence, b: Presence): boolean {
     shownError(row, a) === shownError(row, b) &&
     lastOnline(row, a) === lastOnline(row, b) &&
     a.agent?.upgrades === b.agent?.upgrades &&
-    (a.agent === undefined) === (b.agent === undefined)
+    a.agent?.version === b.agent?.version
   );
 }
 
