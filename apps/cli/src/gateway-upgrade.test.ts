@@ -21,7 +21,9 @@ function serve(api: ApiServer, fleet: readonly (Gateway & { states: UpgradeState
   const found = (url: string) => fleet.find(({ id }) => url.includes(id)) ?? assert.fail(url);
   const shown = ({ states, ...one }: (typeof fleet)[number], next: boolean): Gateway => {
     const state = next && states.length > 1 ? states.shift() : states[0];
-    return state === undefined ? one : { ...one, upgrade: upgrade(state, state === 'RETURNED' ? 'no peer' : undefined) };
+    return state === undefined
+      ? one
+      : { ...one, upgrade: upgrade(state, state === 'RETURNED' ? 'no peer' : undefined) };
   };
   api.replies.set('listGateways', () => ({ body: fleet.map(({ states: _, ...one }) => one) }));
   api.replies.set('getGateway', ({ url }) => ({ body: shown(found(url), true) }));
