@@ -169,6 +169,8 @@ export interface WorldSettings {
   readonly mtu: number;
   /** What a full tunnel leaves open of the local network of a native device. Absent: RESOLVERS. */
   readonly localNetwork?: 'CLOSED' | 'RESOLVERS' | 'OPEN';
+  /** What gateways do with queries of devices for names that are no resource's. Absent: REFUSE. */
+  readonly otherNames?: 'FORWARD' | 'REFUSE';
   /** IANA time zone of rules that name none. */
   readonly timeZone: string;
   /** Beacons that every agent is told about. */

@@ -1,4 +1,4 @@
-import { localNetwork, type Tenant } from '@sallyport/contract';
+import { localNetwork, otherNames, type Tenant } from '@sallyport/contract';
 import type { Command } from 'commander';
 import type { Answer } from '../client.ts';
 import { usage } from '../failure.ts';
@@ -14,6 +14,7 @@ interface SettingsFlags {
   readonly lease?: string;
   readonly drain?: string;
   readonly localNetwork?: Tenant['localNetwork'];
+  readonly otherNames?: Tenant['otherNames'];
   readonly mtu?: string;
   readonly auditRetention?: string;
 }
@@ -35,6 +36,9 @@ export function addSettings(program: Command, session: Session): void {
     .addOption(
       choice('--local-network <what>', 'access to the local network while a full tunnel is up', localNetwork.options),
     )
+    .addOption(
+      choice('--other-names <what>', 'queries to gateways for names that are no resource’s', otherNames.options),
+    )
     .option(
       '--mtu <bytes>',
       'largest packet in the tunnel, 576 to 9000 (no IPv6 below 1280); a gateway can override it',
@@ -53,6 +57,7 @@ async function setSettings(session: Session, flags: SettingsFlags & WriteFlags):
     leaseSeconds: seconds(lease),
     drainSeconds: seconds(drain),
     localNetwork: flags.localNetwork,
+    otherNames: flags.otherNames,
     mtu: count('--mtu', mtu),
     auditRetentionDays: days(auditRetention),
   });
@@ -81,6 +86,11 @@ const localNetworkText = {
   OPEN: 'open: a device with a full tunnel reaches all of it, such as printers',
 } as const;
 
+const otherNamesText = {
+  FORWARD: 'forward: gateways ask their own resolvers for devices',
+  REFUSE: 'refuse: gateways answer for names of resources only',
+} as const;
+
 function showSettings(session: Session, answer: Answer<Tenant>): void {
   session.show(answer, (tenant, etag) =>
     session.details([
@@ -90,6 +100,7 @@ function showSettings(session: Session, answer: Answer<Tenant>): void {
       ['Lease', `${tenant.leaseSeconds} s: gateways work this long without the controller`],
       ['Drain', `${tenant.drainSeconds} s: then flows through a gateway in MAINTENANCE end`],
       ['Local network', localNetworkText[tenant.localNetwork]],
+      ['Other names', otherNamesText[tenant.otherNames]],
       ['MTU', `${tenant.mtu} bytes${tenant.mtu < 1280 ? ': tunnels carry no IPv6' : ''}`],
       ['Audit retention', tenant.auditRetentionDays === null ? 'forever' : `${tenant.auditRetentionDays} days`],
       ['Public URL', tenant.publicUrl ?? 'not set (SALLYPORT_PUBLIC_URL of the controller)'],

@@ -62,6 +62,7 @@ const rich: Items = {
     leaseSeconds: 300,
     drainSeconds: 9,
     localNetwork: 'OPEN',
+    otherNames: 'REFUSE',
     mtu: 1400,
     auditRetentionDays: 30,
   },

@@ -25,6 +25,7 @@ export interface SettingsItem {
   leaseSeconds?: number;
   drainSeconds?: number;
   localNetwork?: 'CLOSED' | 'RESOLVERS' | 'OPEN';
+  otherNames?: 'FORWARD' | 'REFUSE';
   mtu?: number;
   auditRetentionDays?: number | 'forever';
 }

@@ -1,4 +1,4 @@
-import { localNetwork, type Tenant } from '@sallyport/contract';
+import { localNetwork, otherNames, type Tenant } from '@sallyport/contract';
 import { kept, Misfit, oneOf, text, wholeNumber } from './fields.ts';
 import { type Family, type Live, request, type SettingsItem } from './items.ts';
 
@@ -11,6 +11,7 @@ export const settingsFamily: Family<SettingsItem> = {
     leaseSeconds: kept(wholeNumber),
     drainSeconds: kept(wholeNumber),
     localNetwork: kept(oneOf(localNetwork.options)),
+    otherNames: kept(oneOf(otherNames.options)),
     mtu: kept(wholeNumber),
     auditRetentionDays: kept<number | 'forever'>({ read: (value) => (value === 'forever' ? value : readDays(value)) }),
   },
@@ -34,7 +35,7 @@ export const settingsFamily: Family<SettingsItem> = {
 export function liveSettings(t: Tenant): Live<SettingsItem> {
   const { id, name, timeZone, leaseSeconds, drainSeconds, localNetwork: local, mtu, auditRetentionDays } = t;
   const spans = { leaseSeconds, drainSeconds, auditRetentionDays: auditRetentionDays ?? 'forever' };
-  const item = { name, timeZone, localNetwork: local, mtu, ...spans };
+  const item = { name, timeZone, localNetwork: local, otherNames: t.otherNames, mtu, ...spans };
   return { id, item: item as SettingsItem, builtIn: true };
 }
 

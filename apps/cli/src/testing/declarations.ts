@@ -30,6 +30,7 @@ const settings = fc.record({
   leaseSeconds: fc.constantFrom(300, 86_400),
   drainSeconds: fc.constantFrom(0, 300),
   localNetwork: fc.constantFrom('CLOSED', 'RESOLVERS', 'OPEN'),
+  otherNames: fc.constantFrom('FORWARD', 'REFUSE'),
   mtu: fc.constantFrom(1280, 1420),
   auditRetentionDays: fc.constantFrom('forever', 30),
 });

@@ -11,6 +11,7 @@ interface Values {
   readonly drainSeconds: string;
   readonly mtu: string;
   readonly localNetwork: Tenant['localNetwork'];
+  readonly otherNames: Tenant['otherNames'];
   readonly auditRetentionDays: string;
 }
 
@@ -21,6 +22,7 @@ const labels: Labels<Values> = {
   drainSeconds: 'Drain, seconds',
   mtu: 'MTU, bytes',
   localNetwork: 'Local network',
+  otherNames: 'Other host names',
   auditRetentionDays: 'Audit events, days',
 };
 
@@ -31,6 +33,7 @@ const valuesOf = (tenant: Tenant): Values => ({
   drainSeconds: String(tenant.drainSeconds),
   mtu: String(tenant.mtu),
   localNetwork: tenant.localNetwork,
+  otherNames: tenant.otherNames,
   auditRetentionDays: tenant.auditRetentionDays === null ? '' : String(tenant.auditRetentionDays),
 });
 
@@ -99,6 +102,15 @@ function TenantForm({ tenant, may }: { tenant: Versioned<Tenant>; may: boolean }
         <option value="CLOSED">Nothing</option>
         <option value="RESOLVERS">Name resolvers only</option>
         <option value="OPEN">Everything, such as printers</option>
+      </Choice>
+      <Choice
+        label={labels.otherNames}
+        hint="What gateways do when a device asks for a name that is no resource's"
+        {...form.field('otherNames')}
+        disabled={!may}
+      >
+        <option value="FORWARD">Ask their own resolvers</option>
+        <option value="REFUSE">Refuse</option>
       </Choice>
       <Field
         label={labels.auditRetentionDays}

@@ -12,7 +12,9 @@ const asTheyAre: ItemsFor = (items) => [...items];
 const withoutNames: ItemsFor = (items) => items.filter(({ kind }) => kind !== 'name').map(beforeNames);
 
 function beforeNames(item: StateItem): StateItem {
-  if (item.kind !== 'gateway') return item;
-  const { deniedRanges: _, dnsServers: __, ...gateway } = item;
+  if (item.kind !== 'gateway' && item.kind !== 'client') return item;
+  const { forwarding: _, ...older } = item;
+  if (older.kind !== 'gateway') return older;
+  const { deniedRanges: __, dnsServers: ___, ...gateway } = older;
   return gateway;
 }

@@ -85,6 +85,7 @@ interface TenantTable {
   audit_retention_days: number | null;
   drain_ms: Generated<number>;
   local_network: Generated<'CLOSED' | 'RESOLVERS' | 'OPEN'>;
+  other_names: Generated<'FORWARD' | 'REFUSE'>;
   version: Generated<number>;
   slug: string | null;
   sign_in: Generated<string>;

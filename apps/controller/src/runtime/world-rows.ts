@@ -35,6 +35,7 @@ export async function readTenant(db: Scoped) {
     overlay: { v4: row.overlay, v6: row.overlay_v6 },
     mtu: row.mtu,
     localNetwork: row.local_network,
+    otherNames: row.other_names,
     timeZone: row.time_zone,
     beacons: [],
   };

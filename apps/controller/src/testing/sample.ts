@@ -162,6 +162,7 @@ export function validBody(name: OperationName, sample: Sample): Record<string, u
       leaseSeconds: 3600,
       drainSeconds: 60,
       localNetwork: 'OPEN',
+      otherNames: 'REFUSE',
       auditRetentionDays: 30,
     },
     createProvider: {

@@ -114,6 +114,7 @@ const fieldsOf: ItemFields = {
     relayPorts: grouped({ from: plain, to: plain }),
     deniedRanges: translation,
     dnsServers: translation,
+    forwarding: translation,
   },
   device: {
     key,
@@ -125,7 +126,7 @@ const fieldsOf: ItemFields = {
     relay: plain,
     expiresAt: moment,
   },
-  client: { key, addresses: sorted, overlay, mtu: plain, localNetwork: ifPresent },
+  client: { key, addresses: sorted, overlay, mtu: plain, localNetwork: ifPresent, forwarding: translation },
   beacon: { key, id: plain, publicKey: plain, endpoint: plain },
   peer: {
     key,

@@ -65,6 +65,11 @@ export const GatewayItem = z.strictObject({
   )
     .min(1)
     .optional(),
+  /**
+   * Present: devices may also ask this gateway for names of no resource. The hash leaves it out, and agents of protocol 3
+   * do not receive it.
+   */
+  forwarding: z.literal(true).optional(),
 });
 
 /** Singleton `client`: the interface of a native device. */
@@ -76,6 +81,8 @@ export const ClientItem = z.strictObject({
   mtu: z.int().min(576).max(9200),
   /** Traffic to local networks that may bypass a full tunnel; left out: resolvers (port 53). */
   localNetwork: z.enum(['CLOSED', 'OPEN']).optional(),
+  /** Present: gateways also answer for names of no resource. Hash and protocol 3: as in the item of a gateway. */
+  forwarding: z.literal(true).optional(),
 });
 
 /**

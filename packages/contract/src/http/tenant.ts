@@ -22,6 +22,9 @@ export const timeZone = z
 /** Traffic to local networks that a native device may send outside a full tunnel. */
 export const localNetwork = z.enum(['CLOSED', 'RESOLVERS', 'OPEN']);
 
+/** What gateways do with queries of devices for names that are no resource's. */
+export const otherNames = z.enum(['FORWARD', 'REFUSE']);
+
 const writable = {
   name,
   timeZone: timeZone.optional().describe('Time zone of admission rules that name none; UTC by default'),
@@ -42,6 +45,11 @@ const writable = {
     .describe(
       'Traffic of native devices to connected private networks outside a full tunnel. CLOSED: none. RESOLVERS (default): port 53. OPEN: everything, such as printers. Traffic to resources always goes into the tunnel',
     ),
+  otherNames: otherNames
+    .optional()
+    .describe(
+      'Queries of devices to gateways for names of no resource. FORWARD (default): the gateway asks its resolvers, and configurations of plain devices name it as their resolver. REFUSE: it answers for resources only',
+    ),
   mtu: mtu.optional().describe(`${ofMtu}; 1280 by default`),
   auditRetentionDays: z.int().min(1).max(36_500).nullish().describe('Days that audit events are kept; null: for ever'),
 };
@@ -59,6 +67,7 @@ export const Tenant = z
     leaseSeconds: z.int(),
     drainSeconds: z.int(),
     localNetwork,
+    otherNames,
     mtu: z.int(),
     auditRetentionDays: z.int().nullable(),
     revision: z.int(),

@@ -16,6 +16,7 @@ test('settings of a new tenant', async (t) => {
     leaseSeconds: 86_400,
     drainSeconds: 300,
     localNetwork: 'RESOLVERS',
+    otherNames: 'FORWARD',
     mtu: 1280,
     auditRetentionDays: 400,
     revision: await revisionOf(app),
@@ -39,6 +40,8 @@ test('given settings change, absent ones stay, and null removes a limit', async 
   assert.deepEqual(await lastChanges(app), ['updateTenant: tenant']);
   const [event] = (await app.request('GET', '/tenants/audit-events?limit=1')).json.data;
   assert.deepEqual([event.before.auditRetentionDays, event.after.auditRetentionDays], [30, null]);
+  assert.equal((await patch({ name: 'Acme', otherNames: 'REFUSE' })).otherNames, 'REFUSE');
+  assert.equal((await patch({ name: 'Acme', mtu: 1300 })).otherNames, 'REFUSE');
   assert.equal((await patch({ name: 'Acme', localNetwork: 'CLOSED' })).localNetwork, 'CLOSED');
   assert.equal((await patch({ name: 'Acme', leaseSeconds: 7200 })).localNetwork, 'CLOSED');
 });
@@ -62,6 +65,7 @@ test('invalid settings are refused by their field', async (t) => {
     ['timeZone', 'Mars/Olympus'],
     ['leaseSeconds', 299],
     ['localNetwork', 'open'],
+    ['otherNames', 'NAMES'],
     ['leaseSeconds', null],
     ['mtu', 575],
     ['mtu', 9001],

@@ -10,13 +10,14 @@ export const tenantRow = (db: Scoped): Promise<TenantRow> => db.selectTenant().s
 
 /** Changes the settings. Absent fields keep their values; null removes a limit. */
 export async function changeSettings(tx: Tx, row: TenantRow, wanted: RequestBody<'updateTenant'>): Promise<TenantRow> {
-  const { name, timeZone, leaseSeconds, drainSeconds, localNetwork, mtu, auditRetentionDays } = wanted;
+  const { name, timeZone, leaseSeconds, drainSeconds, localNetwork, otherNames, mtu, auditRetentionDays } = wanted;
   const values: RowUpdate<'tenants'> = {
     name,
     ...(timeZone === undefined ? {} : { time_zone: timeZone }),
     ...(leaseSeconds === undefined ? {} : { lease_ms: leaseSeconds * 1000 }),
     ...(drainSeconds === undefined ? {} : { drain_ms: drainSeconds * 1000 }),
     ...(localNetwork === undefined ? {} : { local_network: localNetwork }),
+    ...(otherNames === undefined ? {} : { other_names: otherNames }),
     ...(mtu === undefined ? {} : { mtu }),
     ...(auditRetentionDays === undefined ? {} : { audit_retention_days: auditRetentionDays }),
   };
@@ -54,6 +55,7 @@ export const tenantView = (row: TenantRow, { countries, publicUrl, installUrl }:
   leaseSeconds: Math.round(row.lease_ms / 1000),
   drainSeconds: Math.round(row.drain_ms / 1000),
   localNetwork: row.local_network,
+  otherNames: row.other_names,
   mtu: row.mtu,
   auditRetentionDays: row.audit_retention_days,
   revision: row.revision,
@@ -62,13 +64,14 @@ export const tenantView = (row: TenantRow, { countries, publicUrl, installUrl }:
   countries,
 });
 
-const audited = ({ id, name, time_zone, lease_ms, drain_ms, local_network, mtu, audit_retention_days }: TenantRow) => ({
+const audited = ({ id, name, time_zone, lease_ms, drain_ms, ...row }: TenantRow) => ({
   id,
   name,
   timeZone: time_zone,
   leaseSeconds: Math.round(lease_ms / 1000),
   drainSeconds: Math.round(drain_ms / 1000),
-  localNetwork: local_network,
-  mtu,
-  auditRetentionDays: audit_retention_days,
+  localNetwork: row.local_network,
+  otherNames: row.other_names,
+  mtu: row.mtu,
+  auditRetentionDays: row.audit_retention_days,
 });

@@ -253,7 +253,7 @@ function padded(layers: readonly Layer[]): readonly Layer[] {
 
 function clientItem(
   { addresses }: WorldDevice,
-  { overlay, localNetwork = 'RESOLVERS' }: WorldSettings,
+  { overlay, localNetwork = 'RESOLVERS', otherNames }: WorldSettings,
   mtu: number,
 ): ClientItem {
   return {
@@ -263,5 +263,6 @@ function clientItem(
     overlay: { v4: overlay.v4, v6: overlay.v6 },
     mtu,
     ...(localNetwork !== 'RESOLVERS' && { localNetwork }),
+    ...(otherNames === 'FORWARD' && { forwarding: true }),
   };
 }

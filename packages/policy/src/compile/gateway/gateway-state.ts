@@ -363,5 +363,6 @@ function gatewayItem(gateway: WorldGateway, settings: WorldSettings): GatewayIte
     drainUntil,
     relayPorts: relayEnabled ? { from: relayPorts.from, to: relayPorts.to } : null,
     ...(gateway.dnsServers !== undefined && { dnsServers: [...gateway.dnsServers] }),
+    ...(settings.otherNames === 'FORWARD' && { forwarding: true }),
   };
 }
