@@ -8,6 +8,8 @@ export interface AnswerParts {
   readonly mayAsk: (source: string, name: string) => boolean;
   /** Returns the virtual addresses of a name. */
   readonly virtual: (name: string) => readonly string[];
+  /** Answers about a name of no resource. Null or absent: such names are refused. */
+  readonly forward?: (packet: DecodedPacket, name: string) => Promise<Buffer | null> | null;
   readonly lookUp: (name: string) => Promise<NameState | undefined>;
 }
 
@@ -38,6 +40,8 @@ export async function answerQuery(query: Buffer, source: string, parts: AnswerPa
   if ((packet as { opcode?: string }).opcode !== 'QUERY') return reply(packet, 'NOTIMP');
   const name = canonical(question.name);
   if (name === canary) return reply(packet, 'NXDOMAIN');
+  const forwarded = question.class === 'IN' ? (parts.forward?.(packet, name) ?? null) : null;
+  if (forwarded !== null) return forwarded;
   if (question.class !== 'IN' || !parts.mayAsk(source, name)) return reply(packet, 'REFUSED');
   const state = await parts.lookUp(name);
   if (state === undefined) return reply(packet, 'REFUSED');

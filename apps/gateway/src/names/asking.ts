@@ -1,5 +1,5 @@
 import type { Work } from '@sallyport/agent-core';
-import { bundleAt, type ClassItem, type DeviceItem, type StateItem } from '@sallyport/contract/channel';
+import { bundleAt, type Cell, type ClassItem, type DeviceItem, type StateItem } from '@sallyport/contract/channel';
 import { type IpRange, parseAddress, parseRange } from '@sallyport/ip';
 
 type Items = ReadonlyMap<string, StateItem>;
@@ -36,13 +36,33 @@ export class Asking {
 
   /** Returns whether the device at an address may reach any port of a name. */
   mayAsk(source: string, name: string, now: number): boolean {
-    const device = this.#devices.get(source);
     const item = this.#items.get(`name/${name}`);
-    const profile = device?.profile == null ? undefined : this.#items.get(`profile/${device.profile}`);
-    if (device === undefined || item?.kind !== 'name' || profile?.kind !== 'profile') return false;
-    if (device.expiresAt !== null && device.expiresAt <= now) return false;
+    if (item?.kind !== 'name') return false;
     const classes = new Set(item.addresses.map((address) => this.#classOf(address)));
-    return profile.cells.some((cell) => classes.has(cell.class) && bundleAt(cell, now) !== null);
+    return this.#cellsOf(source, now).some((cell) => classes.has(cell.class) && bundleAt(cell, now) !== null);
+  }
+
+  /** Returns whether the device at an address may reach anything here. */
+  isAdmitted(source: string, now: number): boolean {
+    return this.#cellsOf(source, now).some((cell) => bundleAt(cell, now) !== null);
+  }
+
+  /**
+   * Returns whether the device at an address may reach any port of another address. Nothing is remembered about the
+   * address, which a stranger may have chosen.
+   */
+  mayReach(source: string, address: string, now: number): boolean {
+    return this.#cellsOf(source, now).some((cell) => {
+      const item = this.#items.get(`class/${cell.class}`);
+      return item?.kind === 'class' && contains(item, address) && bundleAt(cell, now) !== null;
+    });
+  }
+
+  #cellsOf(source: string, now: number): readonly Cell[] {
+    const device = this.#devices.get(source);
+    const profile = device?.profile == null ? undefined : this.#items.get(`profile/${device.profile}`);
+    if (device === undefined || profile?.kind !== 'profile') return [];
+    return device.expiresAt !== null && device.expiresAt <= now ? [] : profile.cells;
   }
 
   #add(item: StateItem | null): void {

@@ -3,17 +3,20 @@ import { gatewayOf, type ItemChange, isOpen, type Work } from '@sallyport/agent-
 import { DnsServer, failureOf, LatestWriter, type Log, type StateDirectory } from '@sallyport/agent-runtime';
 import type { GatewayItem, NameItem, ProbeResult, StateItem } from '@sallyport/contract/channel';
 import { endFlows, type Names, type NamesChange } from '@sallyport/hostnet';
+import { wildcardsOver } from '@sallyport/ip';
 import { answersAt } from '../probing/probes.ts';
 import { AddressHealth } from './address-health.ts';
 import { answerQuery } from './answer.ts';
 import { Asking } from './asking.ts';
 import { FlowEnder } from './flows.ts';
 import { forbiddenAddresses } from './forbidden.ts';
+import { Forwarding } from './forwarding.ts';
 import { HostResolvers } from './host-resolvers.ts';
 import { formatAnswers, readAnswers } from './memory.ts';
+import { isPrivate } from './private-names.ts';
 import { type NameState, Resolver } from './resolver.ts';
 import { ResolverHealth, resolversFor } from './servers.ts';
-import { type AddressType, askUpstream, type UpstreamAnswer } from './upstream.ts';
+import { type AddressType, askUpstream, type Upstream, type UpstreamAnswer } from './upstream.ts';
 
 type Items = ReadonlyMap<string, StateItem>;
 
@@ -52,6 +55,7 @@ export class GatewayNames {
   #remembered: ReadonlyMap<string, NameState> | null = null;
   #items: Items = new Map();
   readonly #asking = new Asking();
+  readonly #forwarding: Forwarding;
   #warned = '';
   #deniedRanges = '';
   #dnsServers = '';
@@ -68,6 +72,13 @@ export class GatewayNames {
   constructor(options: NamesOptions) {
     this.#options = options;
     this.#health = new ResolverHealth(options.now);
+    this.#forwarding = new Forwarding({
+      upstreamFor: (name) => this.#upstreamFor(name),
+      isForbidden: (address) => this.#isForbidden(address),
+      isPrivate,
+      mayReach: (source, address) => this.#asking.mayReach(source, address, options.now()),
+      now: () => performance.now(),
+    });
     this.#addresses = new AddressHealth({
       probe: async (target, port) => !this.#isForbidden(target) && (await answersAt(target, port, probeMs)),
       changed: (name, address, answers) => this.#resolver?.note(name, address, answers),
@@ -82,7 +93,7 @@ export class GatewayNames {
     });
     this.#server = new DnsServer(
       (source) => this.#asking.knows(source),
-      (query, source) => this.#answer(query, source),
+      (query, source, over) => this.#answer(query, source, over),
       { share: deviceShare },
     );
     this.#writer = new LatestWriter(
@@ -129,7 +140,7 @@ export class GatewayNames {
     const { deniedRanges = [], dnsServers = [] } = gatewayOf(this.#items) ?? {};
     if (deniedRanges.join() !== this.#deniedRanges) this.#recheck(this.#resolver);
     this.#deniedRanges = deniedRanges.join();
-    if (JSON.stringify(dnsServers) !== this.#dnsServers) this.#resolver.renew();
+    if (JSON.stringify(dnsServers) !== this.#dnsServers) this.#renewAll();
     this.#dnsServers = JSON.stringify(dnsServers);
   }
 
@@ -213,7 +224,7 @@ export class GatewayNames {
 
   #open(remembered: ReadonlyMap<string, NameState>): Resolver {
     const { now } = this.#options;
-    this.#hostResolvers = new HostResolvers({ now, changed: () => this.#resolver?.renew() });
+    this.#hostResolvers = new HostResolvers({ now, changed: () => this.#renewAll() });
     return new Resolver(
       {
         ask: (name, type) => this.#ask(name, type),
@@ -228,12 +239,21 @@ export class GatewayNames {
     );
   }
 
+  /** Other resolvers may give other answers. */
+  #renewAll(): void {
+    this.#resolver?.renew();
+    this.#forwarding.forget();
+  }
+
   async #ask(name: string, type: AddressType): Promise<UpstreamAnswer> {
+    return askUpstream(await this.#upstream(), name, type);
+  }
+
+  async #upstream(): Promise<Upstream> {
     const system = (await this.#hostResolvers?.list()) ?? [];
     const routed = gatewayOf(this.#items)?.dnsServers ?? [];
     const serversFor = (asked: string) => this.#health.sorted(resolversFor(asked, routed, system));
-    const asked = this.#health.note.bind(this.#health);
-    return askUpstream({ serversFor, timeoutMs: answerMs, asked }, name, type);
+    return { serversFor, timeoutMs: answerMs, asked: this.#health.note.bind(this.#health) };
   }
 
   async #renew(): Promise<void> {
@@ -271,7 +291,7 @@ export class GatewayNames {
     return this.#forbidden.test(address);
   }
 
-  #answer(query: Buffer, source: string): Promise<Buffer | null> {
+  #answer(query: Buffer, source: string, over: 'udp' | 'tcp'): Promise<Buffer | null> {
     return answerQuery(query, source, {
       mayAsk: (from, name) => this.#asking.mayAsk(from, name, this.#options.now()),
       virtual: (name) => {
@@ -279,7 +299,23 @@ export class GatewayNames {
         return item?.kind === 'name' ? item.addresses : [];
       },
       lookUp: (name) => this.#lookUp(name),
+      forward: (packet, name) =>
+        this.#isForwarded(name, source) ? this.#forwarding.answer(packet, source, over) : null,
     });
+  }
+
+  /** Names of resources are answered here, also with a refusal. */
+  #isForwarded(name: string, source: string): boolean {
+    if (gatewayOf(this.#items)?.forwarding !== true) return false;
+    const isOurs = [name, ...wildcardsOver(name)].some((one) => this.#items.has(`name/${one}`));
+    return !isOurs && this.#asking.isAdmitted(source, this.#options.now());
+  }
+
+  /** Names of a domain with resolvers of its own are not forwarded: a device learns of them only through resources. */
+  async #upstreamFor(name: string): Promise<Upstream | null> {
+    const routed = gatewayOf(this.#items)?.dnsServers ?? [];
+    const own = routed.some(({ domains }) => domains.some((one) => name === one || name.endsWith(`.${one}`)));
+    return own ? null : this.#upstream();
   }
 
   #resultsOf(name: string, { A, AAAA, fault }: NameState): ProbeResult[] {

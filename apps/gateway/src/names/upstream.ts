@@ -68,17 +68,29 @@ export async function askUpstream(upstream: Upstream, name: string, type: Addres
  * and one peer. A datagram that does not answer exactly this question is ignored. After a truncated answer, or many such
  * datagrams, the question is asked again over TCP.
  */
-async function askServers(
+function askServers(upstream: Upstream, name: string, type: AddressType, most: number): Promise<Reading> {
+  return askUntil(upstream, name, type, (packet) => readAnswer(packet, name, type, most));
+}
+
+/** Asks resolvers in the same way about records of any type. Returns an answer that gives some, or says that none exist. */
+export function askPacket(upstream: Upstream, name: string, type: string): Promise<DecodedPacket> {
+  return askUntil(upstream, name, type, (packet) => {
+    checkAnswered(packet);
+    return packet;
+  });
+}
+
+async function askUntil<T>(
   { serversFor, timeoutMs, asked }: Upstream,
   name: string,
-  type: AddressType,
-  most: number,
-): Promise<Reading> {
+  type: string,
+  read: (packet: DecodedPacket) => T,
+): Promise<T> {
   const servers = serversFor(name);
   let failure = new UpstreamError('this host has no resolver');
   for (const server of Array.from({ length: triesPerServer }, () => servers).flat())
     try {
-      const found = readAnswer(await askOnce(server, name, type, timeoutMs), name, type, most);
+      const found = read(await askOnce(server, name, type, timeoutMs));
       asked?.(server, true);
       return found;
     } catch (error) {
@@ -96,10 +108,16 @@ interface Reading extends UpstreamAnswer {
 
 const rcodeOf = (packet: DecodedPacket): string => (packet as { rcode?: string }).rcode ?? 'NOERROR';
 
-/** Reads an answer. Only records that belong to the question, through its aliases, count. */
-export function readAnswer(packet: DecodedPacket, name: string, type: AddressType, most = mostAliases): Reading {
+/** Returns the code of an answer. Throws when it is a failure. */
+function checkAnswered(packet: DecodedPacket): string {
   const rcode = rcodeOf(packet);
   if (rcode !== 'NOERROR' && rcode !== 'NXDOMAIN') throw new UpstreamError(`the resolver answers ${rcode}`);
+  return rcode;
+}
+
+/** Reads an answer. Only records that belong to the question, through its aliases, count. */
+export function readAnswer(packet: DecodedPacket, name: string, type: AddressType, most = mostAliases): Reading {
+  const rcode = checkAnswered(packet);
   let current = canonical(name);
   let ttl = Number.POSITIVE_INFINITY;
   let aliases = 0;
@@ -132,12 +150,7 @@ function negativeTtl({ authorities }: DecodedPacket): number {
 }
 
 /** Asks one resolver. One that does not know EDNS is asked again without it. */
-async function askOnce(
-  server: ResolverAddress,
-  name: string,
-  type: AddressType,
-  timeoutMs: number,
-): Promise<DecodedPacket> {
+async function askOnce(server: ResolverAddress, name: string, type: string, timeoutMs: number): Promise<DecodedPacket> {
   const packet = await askWith(server, name, type, timeoutMs, [extension]);
   return beforeEdns.has(rcodeOf(packet)) ? askWith(server, name, type, timeoutMs, []) : packet;
 }
@@ -159,7 +172,7 @@ const extension = {
 async function askWith(
   server: ResolverAddress,
   name: string,
-  type: AddressType,
+  type: string,
   timeoutMs: number,
   additionals: readonly (typeof extension)[],
 ): Promise<DecodedPacket> {
@@ -167,7 +180,7 @@ async function askWith(
     type: 'query' as const,
     id: randomInt(0x10000),
     flags: RECURSION_DESIRED,
-    questions: [{ type, name, class: 'IN' as const }],
+    questions: [{ type: type as AddressType, name, class: 'IN' as const }],
     additionals: [...additionals],
   };
   const matches = (data: Buffer) => answering(data, query.id, name, type);
@@ -177,7 +190,7 @@ async function askWith(
 }
 
 /** Returns the packet if it answers exactly this question; else null. */
-function answering(data: Buffer, id: number, name: string, type: AddressType): DecodedPacket | null {
+function answering(data: Buffer, id: number, name: string, type: string): DecodedPacket | null {
   let packet: DecodedPacket;
   try {
     packet = decode(data);
