@@ -22,6 +22,7 @@ interface AddFlags extends WriteFlags {
   readonly hardwareId?: string;
   readonly owner?: string;
   readonly ipv6: boolean;
+  readonly dns: boolean;
   readonly label?: string[];
 }
 
@@ -51,6 +52,7 @@ export function addDeviceAdd(group: Command, session: Session): void {
     .option('--public-key <key>', 'register an existing key; no file is written')
     .option('--hardware-id <text>', 'default: derived from the key')
     .option(...noIpv6Option)
+    .option(...noDnsOption)
     .option('--owner <user>', 'owner, by e-mail address or id')
     .addOption(labelOption())
     .addHelpText('after', EXAMPLES);
@@ -66,8 +68,17 @@ export const noIpv6Option = [
   'omit IPv6 addresses, for hosts without IPv6, where wg-quick would fail',
 ] as const;
 
-/** Returns the parameters of a call for a configuration with or without IPv6 addresses. */
-export const configurationQuery = (ipv6: boolean | undefined) => (ipv6 === false ? { query: { ipv6: 'false' } } : {});
+/** The option that leaves the resolver out of a configuration. */
+export const noDnsOption = [
+  '--no-dns',
+  'omit the resolver for host names, for hosts without resolvconf, where wg-quick would fail',
+] as const;
+
+/** Returns the parameters of a call for a configuration, without what is left out. */
+export function configurationQuery(ipv6: boolean | undefined, dns: boolean | undefined) {
+  const query = { ...(ipv6 === false && { ipv6: 'false' }), ...(dns === false && { dns: 'false' }) };
+  return Object.keys(query).length === 0 ? {} : { query };
+}
 
 /** Prints which networks the configuration leaves outside of the tunnel. */
 export function sayNotes(session: Session, { notes = [] }: ResponseBody<'getDeviceConfiguration'>): void {
@@ -129,11 +140,11 @@ async function addForeign(session: Session, name: string, flags: AddFlags): Prom
   const device = await register(session, flags, bodyOf(name, flags.publicKey ?? '', flags, owner), undefined);
   showDevice(session, device);
   session.note(
-    `Its configuration: sally device config ${device.body.id}${ipv6Flag(flags)} --private-key-file FILE --out FILE`,
+    `Its configuration: sally device config ${device.body.id}${leftOut(flags)} --private-key-file FILE --out FILE`,
   );
 }
 
-const ipv6Flag = ({ ipv6 }: AddFlags): string => (ipv6 ? '' : ' --no-ipv6');
+const leftOut = ({ ipv6, dns }: AddFlags): string => `${ipv6 ? '' : ' --no-ipv6'}${dns ? '' : ' --no-dns'}`;
 
 async function ownerId(session: Session, { owner }: AddFlags): Promise<string | undefined> {
   return owner === undefined ? undefined : resolveId(await session.api(), kinds.user, owner);
@@ -164,9 +175,9 @@ async function register(
   }
 }
 
-async function configuration(session: Session, id: string, { ipv6 }: AddFlags) {
+async function configuration(session: Session, id: string, { ipv6, dns }: AddFlags) {
   const api = await session.api();
-  return api.call('getDeviceConfiguration', { params: { id }, ...configurationQuery(ipv6) });
+  return api.call('getDeviceConfiguration', { params: { id }, ...configurationQuery(ipv6, dns) });
 }
 
 function report(
@@ -199,7 +210,7 @@ function unfinished(error: unknown, id: string, staged: StagedSecret, path: stri
     error.exitCode,
     `The device was registered, but its configuration is not in ${path}: ${error.message}`,
     {
-      hint: `Its private key is in ${staged.path}. Continue with:\n  sally device config ${id}${ipv6Flag(flags)} --private-key-file ${shellWord(staged.path)} --out FILE`,
+      hint: `Its private key is in ${staged.path}. Continue with:\n  sally device config ${id}${leftOut(flags)} --private-key-file ${shellWord(staged.path)} --out FILE`,
     },
   );
 }

@@ -10,7 +10,7 @@ import { kinds, resolveId } from '../resolve.ts';
 import type { Session } from '../session.ts';
 import type { Environment } from '../settings.ts';
 import { clean, shellWord } from '../text.ts';
-import { configurationQuery, noIpv6Option, sayNotes, sayWhenIdle } from './device-add.ts';
+import { configurationQuery, noDnsOption, noIpv6Option, sayNotes, sayWhenIdle } from './device-add.ts';
 import type { Device } from './device-view.ts';
 
 type Configuration = ResponseBody<'getDeviceConfiguration'>;
@@ -23,6 +23,7 @@ interface ConfigFlags {
   readonly check?: string;
   /** Undefined follows the stored file, or includes IPv6 when no file is stored. */
   readonly ipv6?: boolean;
+  readonly dns?: boolean;
 }
 
 /** The device and its present configuration. */
@@ -54,6 +55,7 @@ export function addDeviceConfig(group: Command, session: Session): void {
     .option('--check <file>', 'compare a stored configuration; exit code 1 when it is outdated')
     .option('--qr', 'show the configuration as a QR code with the private key')
     .option(...noIpv6Option)
+    .option(...noDnsOption)
     .option('--ipv6', 'include IPv6 addresses, even when the stored file has none')
     .addHelpText('after', EXAMPLES)
     .action(async (text: string, flags: ConfigFlags) => {
@@ -65,11 +67,14 @@ export function addDeviceConfig(group: Command, session: Session): void {
     });
 }
 
-async function fetchPresent(session: Session, text: string, ipv6: boolean | undefined): Promise<Present> {
+type Wanted = Pick<ConfigFlags, 'ipv6' | 'dns'>;
+
+async function fetchPresent(session: Session, text: string, { ipv6, dns }: Wanted): Promise<Present> {
   const api = await session.api();
   const params = { id: await resolveId(api, kinds.device, text) };
   const device = (await api.call('getDevice', { params })).body;
-  return { device, configuration: await api.call('getDeviceConfiguration', { params, ...configurationQuery(ipv6) }) };
+  const query = configurationQuery(ipv6, dns);
+  return { device, configuration: await api.call('getDeviceConfiguration', { params, ...query }) };
 }
 
 /** Returns whether to ask for IPv6 addresses: as the options say, else as in the stored file. */
@@ -78,14 +83,16 @@ const withIpv6 = ({ ipv6 }: ConfigFlags, stored: string | undefined): boolean =>
 
 /** Prints the configuration with the placeholder, and whether the file at the usual place is up to date. */
 async function print(session: Session, name: string, flags: ConfigFlags): Promise<void> {
-  const { device, configuration } = await fetchPresent(session, name, flags.ipv6);
+  const { device, configuration } = await fetchPresent(session, name, flags);
   session.show(configuration, ({ text }) => (text.endsWith('\n') ? text : `${text}\n`));
   session.note(`Revision ${clean(configuration.body.revision)}`);
   for (const path of usualPaths(device.name, session.io.env)) {
     const stored = await readText(path);
     if (stored === undefined) continue;
     const same = withIpv6(flags, stored) === (flags.ipv6 ?? true);
-    const present = same ? configuration : (await fetchPresent(session, device.id, false)).configuration;
+    const present = same
+      ? configuration
+      : (await fetchPresent(session, device.id, { ...flags, ipv6: false })).configuration;
     const current = outdatedLines(stored, present.body.text).length === 0;
     session.note(current ? `${path} is up to date.` : `${path} is outdated. Renew it: ${renewal(device, path)}`);
   }
@@ -96,7 +103,7 @@ async function print(session: Session, name: string, flags: ConfigFlags): Promis
 async function check(session: Session, name: string, path: string, flags: ConfigFlags): Promise<void> {
   const stored = await readText(path);
   if (stored === undefined) throw new Failure(exitCodes.notFound, `There is no file ${path}`);
-  const { device, configuration } = await fetchPresent(session, name, withIpv6(flags, stored));
+  const { device, configuration } = await fetchPresent(session, name, { ...flags, ipv6: withIpv6(flags, stored) });
   const key = await readPrivateKey(path);
   if (key !== undefined) checkBelongs(key, device.publicKey, path);
   const { revision, text } = configuration.body;
@@ -115,7 +122,7 @@ async function check(session: Session, name: string, path: string, flags: Config
 async function renew(session: Session, name: string, flags: ConfigFlags): Promise<void> {
   const out = flags.out === undefined ? undefined : resolve(flags.out);
   const stored = out === undefined ? undefined : await readText(out);
-  const { device, configuration } = await fetchPresent(session, name, withIpv6(flags, stored));
+  const { device, configuration } = await fetchPresent(session, name, { ...flags, ipv6: withIpv6(flags, stored) });
   const key = await privateKeyFor(device, flags, session.io.env);
   const text = withPrivateKey(configuration.body.text, key);
   if (out !== undefined) {

@@ -212,7 +212,11 @@ test('an agent of the previous protocol gets neither names nor what concerns the
     ...{ kind: 'name', key: 'name/wiki.corp', id: 'wiki.corp', addresses: [address], resources: [] },
   });
   const deniedRanges = ['10.0.0.1-10.0.0.1'];
-  const ofNames = { deniedRanges, dnsServers: [{ address: '10.0.0.53', port: 53, domains: [] }] };
+  const ofNames = {
+    deniedRanges,
+    dnsServers: [{ address: '10.0.0.53', port: 53, domains: [] }],
+    forwarding: true as const,
+  };
   const { id, token } = h.gateway([gatewayItem(ofNames), nameItem('100.96.0.1')]);
   const identity = newAgent(id, token);
   const names = (agent: ScriptedAgent) => [...agent.items.values()].filter(({ kind }) => kind === 'name');

@@ -20,11 +20,12 @@ const samples: { readonly [K in Kind]: Extract<StateItem, { kind: K }> } = {
         { address: '10.0.0.54', port: 53, domains: ['corp.example'] },
         { address: '10.0.0.53', port: 53, domains: [] },
       ],
+      forwarding: true,
     },
   },
   client: {
     ...{ kind: 'client', key: 'client', addresses: ['fd00::7/128', '100.64.0.7/32'] },
-    ...{ overlay: { v4: '100.64.0.0/11', v6: 'fd00::/48' }, mtu: 1280, localNetwork: 'OPEN' },
+    ...{ overlay: { v4: '100.64.0.0/11', v6: 'fd00::/48' }, mtu: 1280, localNetwork: 'OPEN', forwarding: true },
   },
   device: {
     ...{ kind: 'device', key: 'device/d', id: 'd', publicKey, addresses: ['fd00::9', '100.64.0.9'] },
@@ -120,6 +121,8 @@ const notHashed = new Set([
   'gateway.dnsServers.address',
   'gateway.dnsServers.port',
   'gateway.dnsServers.domains',
+  'gateway.forwarding',
+  'client.forwarding',
   'device.expiresAt',
   'site.expiresAt',
   'peer.expiresAt',

@@ -186,6 +186,10 @@ export const deviceConfigurationQuery = z.strictObject({
     .enum(['true', 'false'])
     .optional()
     .describe('`false`: leave out IPv6 addresses; wg-quick fails on them where the host has IPv6 switched off'),
+  dns: z
+    .enum(['true', 'false'])
+    .optional()
+    .describe('`false`: leave out the resolver; wg-quick fails on it where the host has no `resolvconf`'),
 });
 
 /** WireGuard configuration of a device, without its private key. */

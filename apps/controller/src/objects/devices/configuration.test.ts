@@ -222,7 +222,8 @@ test('addresses of names are taken out where they are known, and a note names th
   const parts = {
     device: { overlay_v4: '100.64.0.9', overlay_v6: 'fd50::9', active: 1 } as DeviceRow,
     world: {
-      settings: { mtu: 1280 },
+      settings: { mtu: 1280, overlay: { v4: '100.64.0.0/11', v6: 'fd50::/48' } },
+      resources: new Map(),
       gateways: new Map([['a', { addresses: ['100.64.0.1/32'] }]]),
     } as unknown as World,
     gateways: new Map([
@@ -230,6 +231,7 @@ test('addresses of names are taken out where they are known, and a note names th
       ['b', gateway('B', 'b.example.com:99')],
     ]),
     ipv6: true,
+    dns: true,
   };
   const lookup = async (name: string) => (name === 'a.example.com' ? ['203.0.113.0', '203.0.113.2'] : null);
   const reach = new Map([

@@ -5,6 +5,7 @@ import { type gatewaysFor, smallestMtu, type World } from '@sallyport/policy';
 import { configurationText, type PlainPeer } from '@sallyport/wireguard';
 import { endpointWithPort } from '../../endpoints.ts';
 import { carve, type EndpointAddress, mayHold } from './carve.ts';
+import { plainResolvers } from './plain-resolvers.ts';
 import type { DeviceRow } from './store.ts';
 
 /** Keeps the mapping of a NAT in front of the device open, seconds. */
@@ -20,6 +21,8 @@ export interface ConfigurationParts {
   readonly gateways: ReadonlyMap<string, Gateway>;
   /** Whether the device's host takes IPv6. */
   readonly ipv6: boolean;
+  /** Whether the device takes its resolver from the configuration. */
+  readonly dns: boolean;
 }
 
 /** Returns the addresses of a host name, or null when they are not known here. */
@@ -38,7 +41,8 @@ export async function deviceConfiguration(parts: ConfigurationParts, lookup: Nam
   if (mtu < leastMtuOfIpv6) comments.push(`The tunnel carries no IPv6, which needs an MTU of ${leastMtuOfIpv6}.`);
   const endpoints = await endpointAddresses(parts, peers, lookup);
   const carved = peers.map((peer) => ({ peer, ...carve(peer.allowedIps, endpoints.known) }));
-  const notes = [...new Set(carved.flatMap(({ out }) => out.map(outside)))];
+  const resolvers = resolversOf(parts, peers);
+  const notes = [...new Set(carved.flatMap(({ out }) => out.map(outside))), ...resolvers.notes];
   comments.push(...notes);
   if (device.active !== 1) comments.push('This device is deactivated.');
   else if (peers.length === 0)
@@ -47,6 +51,7 @@ export async function deviceConfiguration(parts: ConfigurationParts, lookup: Nam
     privateKey: { placeholder: privateKeyPlaceholder },
     addresses: [`${device.overlay_v4}/32`, ...(inside ? [`${device.overlay_v6}/128`] : [])],
     mtu,
+    dns: resolvers.addresses,
     peers: carved.map(({ peer, prefixes }) => ({ ...peer, allowedIps: prefixes })),
   });
   const text = comments.map((comment) => `# ${comment}\n`).join('') + configuration;
@@ -54,6 +59,33 @@ export async function deviceConfiguration(parts: ConfigurationParts, lookup: Nam
   const revision = createHash('sha256').update(text).digest('hex').slice(0, 16);
   return { revision, text, ...(all.length > 0 && { notes: all }) };
 }
+
+/** The resolvers in the configuration, and what to know about names, for people. */
+function resolversOf({ world, reach, dns }: ConfigurationParts, peers: readonly NamedPeer[]) {
+  const found = plainResolvers(
+    world,
+    reach,
+    peers.map(({ gateway }) => gateway.id),
+  );
+  if (found === null) return { addresses: [], notes: [] };
+  const { addresses, missing } = found;
+  const forwards = world.settings.otherNames === 'FORWARD';
+  const notes = missing.length === 0 ? [] : [unanswered(missing)];
+  if (addresses.length > 0 && !forwards) notes.push(refusing(addresses));
+  if (addresses.length > 0 && forwards && !dns) notes.push(withoutDns(addresses));
+  return { addresses: forwards && dns ? addresses : [], notes };
+}
+
+const mostShown = 5;
+
+const unanswered = (names: readonly string[]): string =>
+  `No resolver of this device answers for ${names.slice(0, mostShown).join(', ')}${names.length > mostShown ? ` and ${names.length - mostShown} more` : ''}. One gateway must carry all of its names.`;
+
+const refusing = (addresses: readonly string[]): string =>
+  `${addresses.join(', ')} resolves names of resources, and refuses all others, so it is not the resolver of this device.`;
+
+const withoutDns = (addresses: readonly string[]): string =>
+  `Left out: DNS. Names of resources are resolved by ${addresses.join(', ')}.`;
 
 interface NamedPeer extends PlainPeer {
   readonly gateway: Gateway;

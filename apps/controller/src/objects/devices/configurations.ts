@@ -36,7 +36,9 @@ export function createDeviceConfigurations(deps: ConfigurationDeps) {
   const names = new EndpointNames(deps.egress, deps.store.now);
   return async (wanted: Wanted, query: Input<'getDeviceConfiguration'>['query']): Promise<DeviceConfiguration> => {
     const parts = await partsOf(deps, wanted);
-    return deviceConfiguration({ ...parts, ipv6: query.ipv6 !== 'false' }, (name) => names.of(name));
+    return deviceConfiguration({ ...parts, ipv6: query.ipv6 !== 'false', dns: query.dns !== 'false' }, (name) =>
+      names.of(name),
+    );
   };
 }
 

@@ -219,6 +219,18 @@ test('a device is told what full tunnels leave of local networks, when that is n
   }
 });
 
+test('devices and gateways are told that other names are forwarded, as the tenant sets', () => {
+  const compiler = following({ gateways: [gateway('g1')] });
+  const told = () => ofKind(compiler, 'client')[0]?.forwarding;
+  assert.equal(told(), undefined);
+  for (const otherNames of ['FORWARD', 'REFUSE'] as const) {
+    const changes = compiler.apply([{ kind: 'settings', value: { ...settings, otherNames } }], 0);
+    assert.equal(told(), otherNames === 'FORWARD' ? true : undefined);
+    assert.ok(changes.has('d1') && changes.has('g1'), 'both learn of it');
+    assert.equal(ofKind(compiler, 'gateway', 'g1')[0]?.forwarding, told());
+  }
+});
+
 test('a deactivated device has only its interface; a plain device has no state', () => {
   const beacons = [{ id: '1', publicKey: `${'b'.repeat(43)}=`, endpoint: 'beacon.example.net:51819' }];
   const resources = [resource('r', ['10.0.0.1'])];
