@@ -89,6 +89,13 @@ async function ask(world: World, name: string, type: 'A' | 'AAAA' | 'HTTPS' = 'A
   return (await namespace.exec(process.execPath, program, gatewayAddress, `${name}.corp.example`, type, over)).trim();
 }
 
+const hosts = {
+  wiki: [serverAddress, serverAddress6],
+  vault: [serverAddress],
+  rebound: ['127.0.0.1', '10.20.0.1'],
+  twofold: ['10.19.0.2', serverAddress],
+};
+
 async function start(t: TestContext): Promise<{ world: World; zone: Zone }> {
   const world = await World.create();
   t.after(() => world.cleanup.run());
@@ -97,12 +104,7 @@ async function start(t: TestContext): Promise<{ world: World; zone: Zone }> {
   await mkdir(folder, { recursive: true });
   await writeFile(join(folder, 'resolv.conf'), `nameserver ${serverAddress}\n`);
   const zone = new Zone(world);
-  await zone.set({
-    wiki: [serverAddress, serverAddress6],
-    vault: [serverAddress],
-    rebound: ['127.0.0.1', '10.20.0.1'],
-    twofold: ['10.19.0.2', serverAddress],
-  });
+  await zone.set(hosts);
   await world.controller.change(items(world));
   world.startAgent();
   await world.applied();
@@ -133,6 +135,24 @@ test('a gateway resolves names, answers who may reach them, and translates', { s
     assert.equal(await ask(world, 'rebound'), 'NXDOMAIN', 'loopback and the gateway itself are no targets');
     assert.match(await until('a result', () => detail('a-3')), /nowhere\.corp\.example does not exist/);
     assert.match(await detail('a-4'), /10\.20\.0\.1, which no name may have|127\.0\.0\.1, which no name may have/);
+  });
+
+  await t.test('and of other names, as its own resolver answers, where the tenant lets it', async () => {
+    const gateway = world.items().find(({ kind }) => kind === 'gateway') as StateItem & { kind: 'gateway' };
+    await zone.set({ ...hosts, www: ['203.0.113.7'], inner: ['10.20.0.99'], mixed: ['100.64.0.1', '203.0.113.8'] });
+    assert.equal(await ask(world, 'www'), 'REFUSED');
+    await controller.change([{ ...gateway, forwarding: true }]);
+    await until('a forwarded answer', async () => (await ask(world, 'www')) === '203.0.113.7');
+    assert.equal(await ask(world, 'www', 'A', 'tcp'), '203.0.113.7');
+    assert.equal(await ask(world, 'www', 'HTTPS'), 'NODATA');
+    assert.equal(await ask(world, 'inner'), 'NODATA', 'a private address out of reach');
+    assert.equal(await ask(world, 'mixed'), '203.0.113.8', 'an answer in the overlay');
+    assert.equal(await ask(world, 'absent'), 'NXDOMAIN');
+    assert.equal(await ask(world, 'vault'), 'REFUSED', 'a name of a resource without a grant');
+    assert.equal(await ask(world, 'wiki'), wiki);
+    await controller.change([gateway]);
+    await until('the end of it', async () => (await ask(world, 'www')) === 'REFUSED');
+    await zone.set(hosts);
   });
 
   await t.test('and packets reach the real server through the virtual address alone', async () => {
