@@ -253,7 +253,13 @@ const engineering = group(101, 'Engineering');
 const roles = [role(91, 'Admin', 'ADMIN'), role(92, 'User', 'BASIC'), role(93, 'Auditor', 'AUDITOR')];
 const tenant = {
   ...{ id: uuid(1), createdAt: at, name: 'acme', timeZone: 'UTC', leaseSeconds: 86_400, drainSeconds: 300, mtu: 1280 },
-  ...({ localNetwork: 'RESOLVERS', otherNames: 'FORWARD', auditRetentionDays: null, revision: 18, countries: false } as const),
+  ...({
+    localNetwork: 'RESOLVERS',
+    otherNames: 'FORWARD',
+    auditRetentionDays: null,
+    revision: 18,
+    countries: false,
+  } as const),
 };
 
 const session = (n: number): ResponseBody<'listUserSessions'>[number] => ({
