@@ -1,19 +1,11 @@
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { type TestContext, test } from 'node:test';
+import { readFile, writeFile } from 'node:fs/promises';
+import { test } from 'node:test';
 import { routeItem } from '@sallyport/agent-core/testing';
 import type { NameItem } from '@sallyport/contract/channel';
-import { exec, type Namespace, until, whyNoNamespaces } from '@sallyport/testkit';
+import { until } from '@sallyport/testkit';
+import { ownResolvConf, startResolver as resolver, skip } from './testing/resolver.ts';
 import { World } from './testing/world.ts';
-
-const hasResolver = await exec('dnsmasq', ['--version']).then(
-  () => true,
-  () => false,
-);
-const skip = whyNoNamespaces() ?? (hasResolver ? false : 'needs dnsmasq');
 
 const before = '# by hand\nnameserver 192.0.2.10\noptions timeout:1\n';
 const wiki: NameItem = {
@@ -21,31 +13,12 @@ const wiki: NameItem = {
   resources: [],
 };
 
-/** Runs a resolver with a few names in a namespace. */
-async function resolver(t: TestContext, { name }: Pick<Namespace, 'name'>, address: string, hosts: readonly string[]) {
-  const records = hosts.map((host) => `--host-record=${host}`);
-  const where = [`--listen-address=${address}`, '--bind-interfaces', '--user=root', '--pid-file=', '--no-hosts'];
-  const args = ['netns', 'exec', name, 'dnsmasq', '--keep-in-foreground', '--no-resolv', ...where, ...records];
-  const child: ChildProcess = spawn('ip', args, { stdio: 'ignore' });
-  t.after(async () => {
-    if (child.exitCode !== null || child.signalCode !== null) return;
-    const ended = once(child, 'exit');
-    child.kill('SIGKILL');
-    await ended;
-  });
-}
-
 test('a device sends queries for its names into the tunnel, and all others where they went before', {
   skip,
 }, async (t) => {
   const world = await World.create(t);
   const { namespace } = world.device;
-  const folder = join('/etc/netns', namespace.name);
-  const file = join(folder, 'resolv.conf');
-  world.cleanup.add(() => rm(folder, { recursive: true, force: true }));
-  await mkdir(folder, { recursive: true });
-  await writeFile(file, before);
-  assert.equal(await namespace.exec('cat', '/etc/resolv.conf'), before, 'not the file of this machine');
+  const file = await ownResolvConf(world, before);
   const gateway = world.gateway(1);
   await gateway.namespace.ip('addr', 'add', '100.96.0.1/32', 'dev', 'lo');
   await resolver(t, gateway.namespace, '100.64.0.1', ['wiki.corp.example,100.96.0.1']);

@@ -99,7 +99,8 @@ function namesOf({ names }: ClientStatus): string | undefined {
   if (names === undefined) return undefined;
   const shown = names.names.slice(0, mostNames).map(({ name }) => name);
   const more = names.names.length - shown.length;
-  const list = [...shown, ...(more > 0 ? [`and ${more} more`] : [])].join(', ');
+  const rest = names.all === true ? ['all others through the tunnel'] : [];
+  const list = [...shown, ...(more > 0 ? [`and ${more} more`] : []), ...rest].join(', ');
   return `${list} (${names.by === null ? 'this host does not ask for them' : `by ${ways[names.by]}`})`;
 }
 

@@ -64,6 +64,7 @@ export function undoTunnel(name: string, directory: StateDirectory, endpoints: E
     peerConfig: ({ publicKey }) => ({ publicKey, allowedIps: [] }),
     direct: () => [],
     coming: () => {},
+    closesResolvers: () => false,
     closing: () => {},
     onHostDrift: () => {},
   });

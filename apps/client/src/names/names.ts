@@ -3,6 +3,7 @@ import { DnsServer, failureOf, type Log } from '@sallyport/agent-runtime';
 import type { NameItem, StateItem } from '@sallyport/contract/channel';
 import { canonicalPrefix } from '@sallyport/ip';
 import { forward, questionName, serverFailure } from './forward.ts';
+import { forwardsNames, internetCarriers, sendsAllNames } from './full-tunnel.ts';
 import { type DnsChoice, stubAddress } from './host-dns.ts';
 import { HostResolvers } from './host-resolvers.ts';
 
@@ -18,6 +19,8 @@ export interface ClientNamesOptions {
   /** How the host's resolvers are configured. */
   readonly dns: DnsChoice;
   readonly host?: HostResolvers;
+  /** Called when all names of this host begin or end to go through the tunnel. */
+  readonly turned?: () => void;
 }
 
 /** Interval at which a port that another program holds is tried again. */
@@ -30,6 +33,8 @@ export interface NamesReport {
   /** Why names may not resolve, as a sentence; null: they do. */
   readonly problem: string | null;
   readonly names: readonly NameItem[];
+  /** Whether all other names go through the tunnel too. */
+  readonly all: boolean;
 }
 
 /** How the device treats a name. */
@@ -55,6 +60,9 @@ export class ClientNames {
   readonly #server: DnsServer;
   #items: Items = new Map();
   #active = false;
+  /** Whether all names go through the tunnel: a gateway of a full tunnel has answered for them. */
+  #all = false;
+  #trying = false;
   #failure: string | null = null;
   #timer: NodeJS.Timeout | null = null;
   #running: Promise<void> = Promise.resolve();
@@ -73,8 +81,9 @@ export class ClientNames {
   apply(work: Work): Promise<void> {
     const items: Items = work.kind === 'close' ? new Map() : work.items;
     this.#items = items;
-    if (work.kind === 'change' && !work.changes.some(isOfName)) return this.#running;
-    const wanted = namesOf(items).length > 0;
+    if (work.kind === 'change' && !work.changes.some(concernsNames)) return this.#running;
+    if (!this.#mayTakeAll()) this.#turn(false);
+    const wanted = namesOf(items).length > 0 || this.#mayTakeAll();
     return this.#run(() => (wanted ? this.#begin() : this.#end()));
   }
 
@@ -92,14 +101,17 @@ export class ClientNames {
   /** How names resolve on this host. */
   get report(): NamesReport {
     const { kind, problem } = this.#host;
-    return { by: kind, problem: this.#failure ?? problem, names: namesOf(this.#items) };
+    return { by: kind, problem: this.#failure ?? problem, names: namesOf(this.#items), all: this.#all };
   }
 
   /** Returns how a name is treated on this host. */
   async trace(name: string): Promise<NameTrace> {
     const item = this.#items.get(`name/${name}`);
     const { by, problem } = this.report;
-    if (item?.kind !== 'name') return { item: null, gateway: null, servers: await this.#host.usual(), by, problem };
+    if (item?.kind !== 'name') {
+      const servers = this.#all ? this.#internetGateways() : await this.#host.usual();
+      return { item: null, gateway: null, servers, by, problem };
+    }
     const [gateway = null] = this.#carriersOf(item);
     return { item, gateway, servers: this.#gatewaysOf(item), by, problem };
   }
@@ -122,14 +134,43 @@ export class ClientNames {
     this.#active = true;
     this.#timer ??= setInterval(() => void this.#run(() => this.#listen()), retryMs).unref();
     await this.#listen();
-    await this.#host.use(namesOf(this.#items).map(({ id }) => id));
+    await this.#use();
+  }
+
+  #use(): Promise<void> {
+    const domains = this.#all ? ['.'] : namesOf(this.#items).map(({ id }) => id);
+    return domains.length === 0 ? this.#host.release() : this.#host.use(domains);
   }
 
   /** The host is configured only while we answer. */
   async #listen(): Promise<void> {
     if (!this.#active) return;
     await this.#server.listen([stubAddress]);
-    if (this.#failure !== null) await this.#host.use(namesOf(this.#items).map(({ id }) => id));
+    if (this.#failure !== null) await this.#use();
+    void this.#tryAll();
+  }
+
+  /** Asks the gateways of a full tunnel, beside other work: they may be silent. */
+  async #tryAll(): Promise<void> {
+    if (this.#all || this.#trying || !this.#mayTakeAll()) return;
+    this.#trying = true;
+    const answered = await forwardsNames(this.#internetGateways()).catch(() => false);
+    this.#trying = false;
+    if (!answered || !this.#active || !this.#mayTakeAll()) return;
+    this.#turn(true);
+    await this.#run(() => this.#use());
+  }
+
+  /** With a full tunnel, no query for any name goes past it, once a gateway answers. Then none does, whatever happens. */
+  #mayTakeAll(): boolean {
+    return this.#options.dns !== 'off' && sendsAllNames(this.#items);
+  }
+
+  #turn(all: boolean): void {
+    if (this.#all === all) return;
+    this.#all = all;
+    if (all) this.#options.log.info('all names of this host are resolved through the tunnel');
+    this.#options.turned?.();
   }
 
   async #end(): Promise<void> {
@@ -144,13 +185,25 @@ export class ClientNames {
     const name = questionName(query);
     if (name === null) return null;
     const item = this.#items.get(`name/${name}`);
-    const servers = item?.kind === 'name' ? this.#gatewaysOf(item) : await this.#host.others();
+    const servers = item?.kind === 'name' ? this.#gatewaysOf(item) : await this.#others();
     return (await forward(query, over, servers)) ?? serverFailure(query);
   }
 
   /** Returns the addresses in the tunnel of the gateway that carries a name now. */
   #gatewaysOf(item: NameItem): string[] {
-    return this.#carriersOf(item).flatMap((id) => {
+    return this.#addressesOf(this.#carriersOf(item));
+  }
+
+  async #others(): Promise<string[]> {
+    return this.#all ? this.#internetGateways() : this.#host.others();
+  }
+
+  #internetGateways(): string[] {
+    return this.#addressesOf(internetCarriers(this.#options.view()));
+  }
+
+  #addressesOf(gateways: readonly string[]): string[] {
+    return gateways.flatMap((id) => {
       const peer = this.#items.get(`peer/${id}`);
       return peer?.kind === 'peer' ? peer.addresses.filter((address) => !address.includes(':')) : [];
     });
@@ -166,7 +219,11 @@ export class ClientNames {
 const lengthOf = (address: string): number => (address.includes(':') ? 128 : 32);
 const isLoopback = (source: string): boolean => source.startsWith('127.');
 
-const isOfName = ({ before, after }: ItemChange): boolean => (before ?? after)?.kind === 'name';
+/** Routes and the device's own item say whether it has a full tunnel. */
+function concernsNames({ before, after }: ItemChange): boolean {
+  const item = before ?? after;
+  return item?.kind === 'name' || item?.kind === 'client' || (item?.kind === 'route' && item.resources.length === 0);
+}
 
 function namesOf(items: Items): NameItem[] {
   return [...items.values()].filter((item) => item.kind === 'name');

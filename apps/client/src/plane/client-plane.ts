@@ -65,7 +65,13 @@ export class ClientPlane implements AgentPlane {
       remembered: (publicKey) => options.endpoints.of(publicKey),
       watchesRoutes: true,
     });
-    this.#names = new ClientNames({ log, view: () => this.view, interface: options.interface, dns });
+    this.#names = new ClientNames({
+      log,
+      view: () => this.view,
+      interface: options.interface,
+      dns,
+      turned: () => this.#namesTurned(),
+    });
     this.#tunnel = new Tunnel({
       ...options,
       peerConfig: (item) => this.#paths.peerConfig(item),
@@ -74,6 +80,7 @@ export class ClientPlane implements AgentPlane {
         this.#runner.input({ kind: 'items', items });
       },
       closing: () => this.#runner.input({ kind: 'closed' }),
+      closesResolvers: () => this.#names.report.all,
       onHostDrift: ([first]) => this.#tell({ kind: 'drift', reason: first ?? 'the host changed' }),
     });
     this.#runner = new PathRunner(this.#paths, {
@@ -138,6 +145,11 @@ export class ClientPlane implements AgentPlane {
     this.#postureTimer = setInterval(() => void this.readPosture(), postureEveryMs).unref();
     this.#mtus.start();
     this.#network = new NetworkWatch(this.#options.interface, () => void this.#networkChanged(moved));
+  }
+
+  /** The resolvers of local networks are closed or open now. */
+  #namesTurned(): void {
+    this.#tell({ kind: 'drift', reason: 'names of this host go another way' });
   }
 
   /** Called when destinations outside of the tunnel changed. */

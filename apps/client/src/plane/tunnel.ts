@@ -21,7 +21,7 @@ import {
   type TunnelDeviceOptions,
   undonePhrases,
 } from '@sallyport/agent-runtime';
-import type { StateItem } from '@sallyport/contract/channel';
+import type { ClientItem, StateItem } from '@sallyport/contract/channel';
 import type { ClientHostState, ClientTraffic, DirectTarget } from '@sallyport/hostnet';
 import {
   type DeviceStatus,
@@ -46,6 +46,8 @@ export interface TunnelOptions extends TunnelDeviceOptions {
   readonly peerConfig: PeerSource;
   /** Addresses that bypass the tunnel, whatever is routed into it. */
   readonly direct: () => readonly DirectTarget[];
+  /** Returns whether packets to port 53 of local networks go into a full tunnel too. */
+  readonly closesResolvers: () => boolean;
   /** Called before items are put in force, with the device as it is before. */
   readonly coming: (items: Items, device: DeviceStatus) => void;
   /** Called before everything is closed. */
@@ -236,7 +238,10 @@ export class Tunnel {
     if (client !== null) {
       const targets = [...direct(), ...relayPoints(items)];
       const facts = { interface: name, mark: fwmark, table };
-      return { ...clientHostOf(client, items, facts), direct: targets, ...ownSockets };
+      // A device whose names all go through the tunnel needs no resolver of a local network.
+      const closed = client.localNetwork === undefined && this.#options.closesResolvers();
+      const known: ClientItem = closed ? { ...client, localNetwork: 'CLOSED' } : client;
+      return { ...clientHostOf(known, items, facts), direct: targets, ...ownSockets };
     }
     const message = 'The controller sent a state without the device itself: check its version';
     throw new AgentError('no-client-item', message);

@@ -71,6 +71,7 @@ test('a status reports the carrier of each route, and is ready when all routes a
       names: {
         by: 'resolved',
         problem: null,
+        all: false,
         names: [{ kind: 'name', key: 'name/w.example', id: 'w.example', addresses: ['10.0.0.1'], resources: [] }],
       },
       session: { phase: 'live', applied: null, desired, failure: null } as unknown as AgentSession,

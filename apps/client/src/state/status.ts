@@ -64,12 +64,13 @@ export function clientStatusOf(sources: StatusSources): ClientStatus {
 }
 
 function namesStatus({ names, view }: StatusSources): Pick<ClientStatus, 'names'> {
-  if (names === undefined || names.names.length === 0) return {};
+  if (names === undefined || (names.names.length === 0 && !names.all)) return {};
   const resources = resourcesByAddress(view);
   return {
     names: {
       by: names.by,
       problem: names.problem,
+      ...(names.all && { all: true }),
       names: names.names.map(({ id, addresses }) => ({
         name: id,
         addresses: [...addresses],

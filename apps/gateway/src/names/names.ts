@@ -1,7 +1,13 @@
 import { networkInterfaces } from 'node:os';
 import { gatewayOf, type ItemChange, isOpen, type Work } from '@sallyport/agent-core';
 import { DnsServer, failureOf, LatestWriter, type Log, type StateDirectory } from '@sallyport/agent-runtime';
-import type { GatewayItem, NameItem, ProbeResult, StateItem } from '@sallyport/contract/channel';
+import {
+  type GatewayItem,
+  type NameItem,
+  type ProbeResult,
+  publicClass,
+  type StateItem,
+} from '@sallyport/contract/channel';
 import { endFlows, type Names, type NamesChange } from '@sallyport/hostnet';
 import { wildcardsOver } from '@sallyport/ip';
 import { answersAt } from '../probing/probes.ts';
@@ -45,7 +51,8 @@ const ownMs = 1_000;
 
 /**
  * The host names of a gateway: resolves them, answers the devices that may reach them, and says how their virtual
- * addresses are translated. A gateway without names has no resolver, no sockets and no rules for them.
+ * addresses are translated. A gateway without names has no resolver, no sockets and no rules for them, unless devices with
+ * a full tunnel ask it for all names.
  */
 export class GatewayNames {
   readonly #options: NamesOptions;
@@ -132,10 +139,12 @@ export class GatewayNames {
     if (work.kind === 'change' && this.#resolver !== null && !work.changes.some(concernsGateway))
       return this.#change(this.#resolver, work.changes);
     const names = isOpen(gatewayOf(this.#items)) ? ofNames([...this.#items.values()]) : [];
-    if (names.length === 0 && this.#resolver === null) return;
+    const always = this.#isAskedForAll();
+    if (names.length === 0 && !always && this.#resolver === null) return;
     this.#remembered ??= await readAnswers(this.#options.directory);
     this.#resolver ??= this.#open(this.#remembered);
     this.#resolver.expect(names);
+    this.#resolver.always = always;
     this.#watchOnly(names);
     const { deniedRanges = [], dnsServers = [] } = gatewayOf(this.#items) ?? {};
     if (deniedRanges.join() !== this.#deniedRanges) this.#recheck(this.#resolver);
@@ -184,6 +193,12 @@ export class GatewayNames {
     if (item?.kind !== 'name' || state === undefined) return void this.#addresses.remove(name);
     const port = item.resources.find((use) => use.port != null)?.port ?? null;
     this.#addresses.expect(name, { v4: state.A?.addresses ?? [], v6: state.AAAA?.addresses ?? [], port });
+  }
+
+  /** Devices with a full tunnel through this gateway ask it for all names. */
+  #isAskedForAll(): boolean {
+    const gateway = gatewayOf(this.#items);
+    return isOpen(gateway) && gateway?.forwarding === true && this.#items.has(internetKey);
   }
 
   #change(resolver: Resolver, changes: readonly ItemChange[]): void {
@@ -331,10 +346,13 @@ function concernsNames(change: ItemChange): boolean {
   return (change.before ?? change.after)?.kind === 'name' || concernsGateway(change);
 }
 
-/** A changed intent opens or closes all names. */
+/** A changed intent opens or closes all names, and so does a full tunnel through this gateway. */
 function concernsGateway({ before, after }: ItemChange): boolean {
-  return (before ?? after)?.kind === 'gateway';
+  const item = before ?? after;
+  return item?.kind === 'gateway' || item?.key === internetKey;
 }
+
+const internetKey = `class/${publicClass}`;
 
 function ofNames(items: readonly (StateItem | null)[]): NameItem[] {
   return items.filter((item) => item?.kind === 'name');

@@ -61,6 +61,7 @@ export class Resolver {
   readonly #due = new DueQueue<Entry>((entry) => this.#entries.get(entry.item.id) === entry && entry.running === null);
   /** What the states say, and what changed in it. */
   readonly changes = new Translation();
+  #always = false;
   #timer: NodeJS.Timeout | null = null;
   #running = 0;
   #stopped = false;
@@ -94,8 +95,18 @@ export class Resolver {
       const entry = known ?? this.#open(item);
       this.#translate(entry);
     }
-    this.changes.present = this.#entries.size > 0;
+    this.#renewPresence();
     this.#schedule();
+  }
+
+  /** Sets whether there is a translation without names too: devices may ask for other names. */
+  set always(always: boolean) {
+    this.#always = always;
+    this.#renewPresence();
+  }
+
+  #renewPresence(): void {
+    this.changes.present = this.#always || this.#entries.size > 0;
   }
 
   #open(item: NameItem): Entry {

@@ -82,6 +82,7 @@ export const NamesStatus = z.strictObject({
     .nullable()
     .describe('How the host is configured; null: it is not'),
   problem: line.nullable().describe('Why names may not resolve; null: they do'),
+  all: z.boolean().optional().describe('Whether all other names go through the full tunnel too'),
   names: list(
     z.strictObject({
       name: word,
