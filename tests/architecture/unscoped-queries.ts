@@ -21,6 +21,14 @@ export const UNSCOPED_QUERIES: { file: string; reason: string }[] = [
     reason: 'a WireGuard handshake names a key only; the tenant comes from the row',
   },
   {
+    file: 'apps/controller/src/rotation/followers.ts',
+    reason: 'the signing key is the same for the agents of all tenants',
+  },
+  {
+    file: 'apps/controller/src/rotation/followers.ts',
+    reason: 'which agents know the signing key belongs to the controller',
+  },
+  {
     file: 'apps/controller/src/rotation/master-key.ts',
     reason: 'the master key seals the secrets of all tenants',
   },

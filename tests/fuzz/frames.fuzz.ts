@@ -4,6 +4,7 @@ import { duplexPair } from 'node:stream';
 import { type AgentRole, channelPath } from '@sallyport/contract/channel';
 import { WebSocket } from 'ws';
 import { createChannel } from '../../apps/controller/src/channel/channel.ts';
+import { constantIdentity } from '../../apps/controller/src/channel/keys.ts';
 import { newSigner } from '../../apps/controller/src/channel/testing/agent-keys.ts';
 import { ManualTime, until } from '../../apps/controller/src/channel/testing/manual-time.ts';
 import { MemoryDirectory } from '../../apps/controller/src/channel/testing/memory-directory.ts';
@@ -58,7 +59,7 @@ class Lab {
     const channel = createChannel({
       directory: this.directory,
       states: this.states,
-      identity: newSigner(),
+      identity: constantIdentity(newSigner()),
       clock: this.time.clock,
       timers: this.time,
       randomBytes: (count) => Buffer.alloc(count, ++this.#agents),

@@ -59,7 +59,7 @@ async function running(t: TestContext, plane: AgentPlane, change: { status?: () 
     plane,
     directory,
     status: () => '{}',
-    onEnrolled: async () => {},
+    onPinned: async () => {},
     log: { debug: quiet, info: quiet, warn: error, error },
     clock: new AgentClock(h.time.clock, h.time.clock),
     ...change,

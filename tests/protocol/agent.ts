@@ -46,6 +46,7 @@ interface Disk {
   readonly identity: TestKey;
   readonly wireguard: TestWireguardKey;
   readonly controllerKey: string | null;
+  readonly earlierControllerKey?: string;
   readonly stored: string | null;
 }
 
@@ -178,13 +179,14 @@ export class TestAgent {
   }
 
   #config(): SessionConfig {
-    const { identity, wireguard, controllerKey } = this.disk;
+    const { identity, wireguard, controllerKey, earlierControllerKey } = this.disk;
     return {
       role: this.role,
       agent: this.id,
       identityKey: identity.publicKey,
       wireguardPublicKey: wireguard.publicKey,
       controllerKey,
+      ...(earlierControllerKey === undefined ? {} : { earlierControllerKey }),
       enrolled: controllerKey !== null,
       token: {
         text: this.#token,
@@ -224,7 +226,7 @@ export class TestAgent {
         this.#close();
         return;
       case 'pin':
-        this.disk = { ...this.disk, controllerKey: effect.controllerKey };
+        this.#pin(effect);
         return;
       case 'persist':
         this.#later(this.#options.dice() * 20, () => {
@@ -253,6 +255,11 @@ export class TestAgent {
       case 'log':
         this.log.push(`${effect.level} ${effect.message} ${JSON.stringify(effect.fields ?? {})}`);
     }
+  }
+
+  #pin({ controllerKey, succeeds }: Extract<Effect, { kind: 'pin' }>): void {
+    const earlier = succeeds === undefined ? {} : { earlierControllerKey: succeeds };
+    this.disk = { ...this.disk, controllerKey, ...earlier };
   }
 
   #connect(connection: number): void {

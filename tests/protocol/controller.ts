@@ -13,6 +13,7 @@ import { createStore, type Store } from '../../apps/controller/src/db/store.ts';
 import { createTenant } from '../../apps/controller/src/features/tenants/commands.ts';
 import { createMetrics } from '../../apps/controller/src/http/metrics.ts';
 import { sourceAddress } from '../../apps/controller/src/http/source-address.ts';
+import { SigningKeyRotation } from '../../apps/controller/src/rotation/signing-key.ts';
 import { createSecretBox } from '../../apps/controller/src/secrets/box.ts';
 import { loadIdentity } from '../../apps/controller/src/secrets/identity.ts';
 import type { Clock } from './clock.ts';
@@ -41,6 +42,7 @@ export interface ControllerOptions {
 interface Running {
   readonly app: App<AgentChannel>;
   readonly store: Store;
+  readonly rotation: SigningKeyRotation;
   readonly wires: Set<Wire>;
 }
 
@@ -63,7 +65,12 @@ export class TestController {
     const box = createSecretBox(Buffer.alloc(32, 7));
     const identity = await loadIdentity(store, box);
     const log = collectLog(this.log);
-    const app = createApp({
+    const rotation = new SigningKeyRotation({
+      ...{ store, box, identity },
+      moveAgents: () => app.channel.moveToKey(),
+      failed: (error) => log.error({ err: error }, 'not noted'),
+    });
+    const app: App<AgentChannel> = createApp({
       log,
       store,
       box,
@@ -72,6 +79,7 @@ export class TestController {
         createChannel({
           ...parts,
           identity,
+          followed: ({ id }) => rotation.followed(id),
           clock: clock.now,
           timers: clock,
           randomBytes,
@@ -93,7 +101,7 @@ export class TestController {
     oracle.beacons = () => app.beacon.peers();
     app.channel.attach(app.server.server);
     await app.server.ready();
-    this.#running = { app, store, wires: new Set() };
+    this.#running = { app, store, rotation, wires: new Set() };
   }
 
   get store(): Store {
@@ -102,6 +110,10 @@ export class TestController {
 
   get app(): App<AgentChannel> {
     return this.#up.app;
+  }
+
+  get rotation(): SigningKeyRotation {
+    return this.#up.rotation;
   }
 
   /** Stops as on `SIGTERM`. */

@@ -113,7 +113,7 @@ export class World {
   }
 
   /** Advances time until some work is done that needs it. */
-  async drive(work: Promise<void>): Promise<void> {
+  async drive<T>(work: Promise<T>): Promise<T> {
     let done = false;
     const finished = work.finally(() => {
       done = true;
@@ -121,7 +121,7 @@ export class World {
     finished.catch(() => undefined);
     do await this.settle();
     while (!done && this.#step(Number.POSITIVE_INFINITY));
-    await finished;
+    return finished;
   }
 
   /** Runs everything that can happen without advancing time. */

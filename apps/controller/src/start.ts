@@ -31,9 +31,10 @@ import { createOperatorServer, listenOperator } from './operator.ts';
 import { settleOverlay } from './overlay/range.ts';
 import { namesHaveAddresses } from './overlay/virtual.ts';
 import { MasterKeyRotation } from './rotation/master-key.ts';
+import { SigningKeyRotation } from './rotation/signing-key.ts';
 import { createSecretBox, type RotatingBox } from './secrets/box.ts';
 import { settleHashKey } from './secrets/hash-key.ts';
-import { beginEpoch, type ControllerIdentity, loadIdentity } from './secrets/identity.ts';
+import { beginEpoch, loadIdentity, type RotatingIdentity } from './secrets/identity.ts';
 
 /** A controller that serves. */
 export interface Started {
@@ -47,7 +48,7 @@ export interface Started {
   readonly firstKey: { readonly key: string; readonly given: boolean } | null;
   readonly store: Store;
   readonly app: App;
-  readonly secrets: { readonly box: RotatingBox; readonly identity: ControllerIdentity };
+  readonly secrets: { readonly box: RotatingBox; readonly identity: RotatingIdentity };
   stop(): Promise<void>;
 }
 
@@ -71,19 +72,24 @@ export async function startController(
   try {
     const metrics = createMetrics();
     let localUrl = config.publicUrl ?? '';
-    const { database, store, app, secrets } = await openApp(config, version, log, metrics, () => localUrl, ended);
+    const opened = await openApp(config, version, log, metrics, () => localUrl, ended);
+    const { database, store, app, secrets, signingKey } = opened;
     undo.push(() => store.close());
     const snapshots =
       database instanceof EmbeddedDatabase ? await careForFile(database, config, version, log, undo) : null;
     const firstKey = await firstTenant(store, config, log);
     const operator = createOperatorServer(
-      { store, mail: app.mail, masterKey: masterKeyRotation(store, secrets.box, config.masterKey.file, snapshots) },
+      {
+        ...{ store, mail: app.mail, signingKey },
+        masterKey: masterKeyRotation(store, secrets.box, config.masterKey.file, snapshots),
+      },
       log,
       snapshots,
       () => config.publicUrl ?? localUrl,
     );
     undo.push(() => operator.close());
     await listenOperator(operator, config.dataDir);
+    undo.push(() => signingKey.settled());
     undo.push(() => app.stop());
     // What agents are told depends on whether it could open its ports.
     await app.beacon.listen();
@@ -166,6 +172,11 @@ async function openApp(
     if (madeAt !== null) log.warn({ madeAt }, restoredText);
     else if (config.newEpoch) await beginEpoch(store);
     const identity = await loadIdentity(store, box);
+    const signingKey = new SigningKeyRotation({
+      ...{ store, box, identity },
+      moveAgents: () => app.channel.moveToKey(),
+      failed: (err) => log.warn({ err }, 'it could not be noted that an agent knows the new signing key'),
+    });
     const app = createApp({
       ...config,
       log,
@@ -183,13 +194,14 @@ async function openApp(
         createChannel({
           ...parts,
           identity,
+          followed: ({ id }) => signingKey.followed(id),
           clock: now,
           randomBytes,
           log,
           peerAddress: sourceAddress(config.trustedProxies),
         }),
     });
-    return { database, store, app, secrets: { box, identity } };
+    return { database, store, app, secrets: { box, identity }, signingKey };
   } catch (error) {
     await store.close();
     throw error;

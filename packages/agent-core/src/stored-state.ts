@@ -29,9 +29,17 @@ export type StoredOutcome =
 
 /**
  * Reads the text of `formatStoredState`. It trusts only data that the controller signed. `now` is the host's clock. A clock
- * that was behind counts as still behind, so that a lease ends early rather than late.
+ * that was behind counts as still behind, so that a lease ends early rather than late. `earlierKey`: the key of the
+ * controller before this one, which may have signed the state.
  */
-export function readStoredState(text: string, authority: Authority, now: number): StoredOutcome {
+export function readStoredState(text: string, authority: Authority, now: number, earlierKey?: string): StoredOutcome {
+  const outcome = readSigned(text, authority, now);
+  if (outcome.kind !== 'invalid' || earlierKey === undefined) return outcome;
+  const earlier = readSigned(text, { ...authority, controllerKey: earlierKey }, now);
+  return earlier.kind === 'invalid' ? outcome : earlier;
+}
+
+function readSigned(text: string, authority: Authority, now: number): StoredOutcome {
   const stored = parseStored(text);
   if (stored === null) return { kind: 'invalid', reason: 'the stored state is damaged' };
   const { storedAt, aheadMs, snapshot, protocol, complete } = stored;

@@ -37,8 +37,11 @@ export interface AgentOptions {
   readonly directory: StateDirectory;
   /** Returns the content of `status.json`. */
   readonly status: (session: AgentSession, now: number, sighting: Sighting | null) => string;
-  /** Called when the controller has accepted the identity; resolves when that is on disk. */
-  readonly onEnrolled: (controllerKey: string) => Promise<void>;
+  /**
+   * Called when the controller has accepted the identity, and when another key has taken the place of its key `succeeds`.
+   * Resolves when that is on disk.
+   */
+  readonly onPinned: (controllerKey: string, succeeds: string | null) => Promise<void>;
   readonly log: Log;
   readonly clock: AgentClock;
 }
@@ -200,7 +203,7 @@ export class Agent {
         this.#socket = null;
         return;
       case 'pin':
-        this.#track(this.#pin(effect.controllerKey));
+        this.#track(this.#pin(effect.controllerKey, effect.succeeds ?? null));
         return;
       case 'persist':
         this.#stateWriter.request();
@@ -266,12 +269,13 @@ export class Agent {
     if (this.#session.phase === 'live') this.#socket?.trust();
   }
 
-  async #pin(controllerKey: string): Promise<void> {
+  async #pin(controllerKey: string, succeeds: string | null): Promise<void> {
+    const what = succeeds === null ? 'the enrolment' : 'the new key of the controller';
     try {
-      await this.#options.onEnrolled(controllerKey);
-      this.#options.log.info('enrolled: the token is no longer needed');
+      await this.#options.onPinned(controllerKey, succeeds);
+      this.#options.log.info(succeeds === null ? enrolledText : followedText);
     } catch (error) {
-      this.#options.log.error('the enrolment could not be stored', { reason: failureOf(error).message });
+      this.#options.log.error(`${what} could not be stored`, { reason: failureOf(error).message });
     }
   }
 
@@ -382,3 +386,7 @@ const storeAgainMs = 10_000;
 
 /** Longest delay of a timer in Node, in milliseconds. */
 const longestTimerMs = 2 ** 30;
+
+const enrolledText = 'enrolled: the token is no longer needed';
+const followedText =
+  'the controller has a new signing key, which the one before has signed: this agent trusts it from now on';

@@ -40,11 +40,28 @@ test('a new identity is stored before anything else, and read again at the next 
 test('an enrolled agent needs no token', async (t) => {
   const directory = await directoryOf(t);
   const enrolment = await readEnrolment('gateway', directory, { ...nothing, environment: token }, stdin());
-  const { session, onEnrolled } = agentOptionsOf(enrolment, '1.2.3');
+  const { session, onPinned } = agentOptionsOf(enrolment, '1.2.3');
   assert.deepEqual([session.agentVersion, session.enrolled, session.token?.text], ['1.2.3', false, token]);
   const controllerKey = Buffer.alloc(32, 7).toString('base64');
-  await onEnrolled(controllerKey);
+  await onPinned(controllerKey, null);
   const later = await readEnrolment('gateway', directory, nothing, stdin());
   assert.deepEqual(later.identity, { ...enrolment.identity, controllerKey, enrolledWith: tokenHash(token) });
   assert.equal(agentOptionsOf(later, '1.2.3').session.enrolled, true);
+});
+
+test('a key that takes the place of the controller’s is stored beside the one before, and the enrolment stays', async (t) => {
+  const directory = await directoryOf(t);
+  const enrolment = await readEnrolment('gateway', directory, { ...nothing, environment: token }, stdin());
+  const { onPinned } = agentOptionsOf(enrolment, '1.2.3');
+  const [first = '', second = '', third = ''] = [1, 2, 3].map((byte) => Buffer.alloc(32, byte).toString('base64'));
+  await onPinned(first, null);
+  await onPinned(second, first);
+  const later = await readEnrolment('gateway', directory, nothing, stdin());
+  const stored = { ...enrolment.identity, enrolledWith: tokenHash(token) };
+  assert.deepEqual(later.identity, { ...stored, controllerKey: second, earlierControllerKey: first });
+  await agentOptionsOf(later, '1.2.3').onPinned(third, second);
+  const last = await readEnrolment('gateway', directory, nothing, stdin());
+  assert.deepEqual(last.identity, { ...stored, controllerKey: third, earlierControllerKey: second });
+  const { session } = agentOptionsOf(last, '1.2.3');
+  assert.deepEqual([session.controllerKey, session.earlierControllerKey], [third, second]);
 });

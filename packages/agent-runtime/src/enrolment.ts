@@ -36,13 +36,17 @@ export async function readEnrolment(
 export function agentOptionsOf(
   { role, directory, identity, token }: Enrolment,
   version: string,
-): Pick<AgentOptions, 'session' | 'facts' | 'timing' | 'directory' | 'onEnrolled'> {
+): Pick<AgentOptions, 'session' | 'facts' | 'timing' | 'directory' | 'onPinned'> {
+  let stored = identity;
   return {
     session: sessionConfigOf(role, identity, token, version),
     facts: { hostname: hostname(), os: systemName(), kernel: release() },
     timing: defaultTiming,
     directory,
-    onEnrolled: (controllerKey) =>
-      writeIdentity(directory, { ...identity, controllerKey, enrolledWith: tokenHash(token ?? '') }),
+    onPinned: (controllerKey, succeeds) => {
+      const how = succeeds === null ? { enrolledWith: tokenHash(token ?? '') } : { earlierControllerKey: succeeds };
+      stored = { ...stored, controllerKey, ...how };
+      return writeIdentity(directory, stored);
+    },
   };
 }

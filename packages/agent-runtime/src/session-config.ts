@@ -19,6 +19,7 @@ export function sessionConfigOf(
     identityKey: crypto.publicKey,
     wireguardPublicKey: publicKeyOf(identity.wireguardPrivateKey),
     controllerKey: identity.controllerKey,
+    ...(identity.earlierControllerKey === undefined ? {} : { earlierControllerKey: identity.earlierControllerKey }),
     enrolled: identity.enrolledWith !== null,
     token:
       token === null || parsed === null ? null : { text: token, controllerFingerprint: parsed.controllerFingerprint },

@@ -26,6 +26,7 @@ export function addOperator(program: Command, session: Session): void {
     passphrase,
   ]);
   add('rotate-master-key', 'replace the key that encrypts secrets in the database', ['--dry-run', '--finish']);
+  add('rotate-signing-key', 'replace the key by which agents know the controller', ['--dry-run', '--finish']);
 }
 
 const passphrase = '--passphrase-file <file>';

@@ -137,8 +137,8 @@ async function createParts(
     lookup: controller.lookup,
     plane,
     status: () => `${JSON.stringify(statusNow(parts))}\n`,
-    onEnrolled: async (controllerKey) => {
-      await shared.onEnrolled(controllerKey);
+    onPinned: async (...key) => {
+      await shared.onPinned(...key);
       enrolled = true;
     },
     log,

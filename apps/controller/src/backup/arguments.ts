@@ -37,6 +37,7 @@ export const helpText = `Usage: sally operator backup FILE [options]
        sally operator backup --verify FILE [options]
        sally operator restore FILE [options]
        sally operator rotate-master-key --help
+       sally operator rotate-signing-key --help
 
 backup writes the database, the master key and the local gateway's identity of the running
 controller into one file, encrypted with a passphrase. The controller goes on meanwhile.
@@ -88,7 +89,9 @@ export function parseCommand(args: readonly string[], defaults: Defaults): Comma
   const [name, ...rest] = args;
   if (name === undefined || name === '--help' || name === '-h') return { kind: 'help' };
   if (name !== 'backup' && name !== 'restore')
-    throw new UsageError(`unknown command ${JSON.stringify(name)}: it is backup, restore or rotate-master-key`);
+    throw new UsageError(
+      `unknown command ${JSON.stringify(name)}: it is backup, restore, rotate-master-key or rotate-signing-key`,
+    );
   const { values, positionals } = parse(name, rest);
   if (values.help === true) return { kind: 'help' };
   const [file, ...more] = positionals;

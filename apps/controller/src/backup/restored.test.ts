@@ -15,7 +15,7 @@ const operator = { kind: 'operator', id: null, name: 'operator' } as const;
 test('a copy begins one new epoch, ends open enrolment keys, and leaves a note for each tenant', async (t) => {
   const store = await openTestStore(t);
   const { tenant } = await createTenant(store, operator, 'acme');
-  const { epoch, publicKey } = await loadIdentity(store, box);
+  const { epoch, key: signingKey } = await loadIdentity(store, box);
   const day = 86_400_000;
   const key = (id: string, used: number | null) => ({
     ...{ id, tenant_id: tenant.id, created_at: 1, expires_at: store.now() + day, used_at: used },
@@ -32,7 +32,7 @@ test('a copy begins one new epoch, ends open enrolment keys, and leaves a note f
   assert.equal(await beginAfterRestore(store), '2026-11-29T12:00:00.000Z');
   const after = await loadIdentity(store, box);
   assert.notEqual(after.epoch, epoch);
-  assert.equal(after.publicKey, publicKey);
+  assert.equal(after.key.publicKey, signingKey.publicKey);
   assert.equal(await beginAfterRestore(store), null);
   assert.equal((await loadIdentity(store, box)).epoch, after.epoch, 'once');
 

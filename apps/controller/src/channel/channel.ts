@@ -1,61 +1,36 @@
-import type { IncomingMessage, Server } from 'node:http';
-import { keyExchange, type Mapping } from '@sallyport/contract/channel';
+import type { Server } from 'node:http';
+import { keyExchange } from '@sallyport/contract/channel';
 import { type Admission, admit, type Shown } from './admission.ts';
 import { AgentBudget } from './agent-budget.ts';
 import { AgentEntry, type EntryHost } from './agent-entry.ts';
 import { type ChannelCounters, countSent, newCounters } from './counters.ts';
+import type { ChannelDeps } from './deps.ts';
 import { DeviceSources, type SourceReport } from './device-sources.ts';
 import { Doorway, type DoorwayHost, type Visitor } from './doorway.ts';
 import { ChannelEvents } from './events.ts';
 import type { Place } from './gate.ts';
 import { Heartbeats } from './heartbeats.ts';
-import { type ControllerIdentity, canonicalKey, sameKey } from './keys.ts';
+import { moveLinks } from './key-move.ts';
+import { canonicalKey, sameKey } from './keys.ts';
 import { LastHandshakes } from './last-handshakes.ts';
 import { type ChannelLimits, defaultLimits } from './limits.ts';
 import { Link, type LinkEnding, type LinkHost } from './link.ts';
-import type { Log } from './log.ts';
 import { Observations } from './observations.ts';
 import { absent } from './presence.ts';
 import type { RefusalCode } from './refusals.ts';
 import { Session } from './session.ts';
 import type { Hello, Proof, Report, SessionEffect } from './session-types.ts';
 import { guardedTimers, systemTimers, type Timers } from './timers.ts';
-import type { AgentDirectory, AgentRecord, Channel, ConnectionGuard, DesiredStates, Presence } from './types.ts';
+import type { AgentRecord, Channel, Presence } from './types.ts';
 import { WorkQueue } from './work-queue.ts';
-
-/** Parts of the controller that the channel uses, and its callbacks. */
-export interface ChannelDeps {
-  readonly directory: AgentDirectory;
-  readonly states: DesiredStates;
-  readonly identity: ControllerIdentity;
-  /** Epoch milliseconds. */
-  readonly clock: () => number;
-  readonly randomBytes: (count: number) => Uint8Array;
-  readonly timers?: Timers;
-  /** Length of a tenant's leases, milliseconds. */
-  readonly leaseMs: (tenant: string) => number;
-  /** Called at once when the source address of a device's tunnel changed. */
-  readonly deviceMoved?: (tenant: string, device: string, source: string) => void;
-  /** Called when the set of resources that a gateway cannot reach changed; ids, ascending. */
-  readonly unreachable?: (tenant: string, gateway: string, resources: readonly string[]) => void;
-  /** Mapping that the beacon sees for an agent. Left out: there is no beacon. */
-  readonly mapping?: (agent: string) => Mapping;
-  readonly heartbeatMs?: number;
-  /** Number of agents that have enrolled, connected or not. Left out: only those that connect count. */
-  readonly enrolled?: () => number;
-  readonly graceMs?: number;
-  readonly log: Log;
-  /** Returns the source address of a request. The caller decides which proxies to trust. */
-  readonly peerAddress: (request: IncomingMessage) => string;
-  readonly connections?: ConnectionGuard;
-  readonly limits?: Partial<ChannelLimits>;
-}
 
 /** The channel as its owner uses it. */
 export interface AgentChannel extends Channel {
   /** Serves the channel path on this server. */
   attach(server: Server): void;
   counters(): Readonly<ChannelCounters>;
+  /** Lets agents connect again whose connection has a key of the controller from before, some at a time. */
+  moveToKey(): void;
 }
 
 /**
@@ -90,6 +65,7 @@ class ChannelServer implements AgentChannel {
   readonly #linkHost: LinkHost;
   readonly #entryHost: EntryHost;
   #cancelFlush: () => void = () => {};
+  #cancelMove: () => void = () => {};
   #stopped: Promise<void> | null = null;
 
   constructor(deps: ChannelDeps) {
@@ -195,6 +171,11 @@ class ChannelServer implements AgentChannel {
     return { ...this.#counters, connected: this.#live.size, handshaking, waiting };
   }
 
+  moveToKey(): void {
+    this.#cancelMove();
+    this.#cancelMove = moveLinks(this.#live, this.#timers);
+  }
+
   stop(): Promise<void> {
     this.#stopped ??= this.#stop();
     return this.#stopped;
@@ -203,6 +184,7 @@ class ChannelServer implements AgentChannel {
   async #stop(): Promise<void> {
     this.#events.clear();
     this.#cancelFlush();
+    this.#cancelMove();
     const closed = this.#doorway.close();
     for (const link of this.#links) link.goAway();
     for (const entry of this.#entries.values()) entry.stop();
@@ -302,6 +284,7 @@ class ChannelServer implements AgentChannel {
       mapping,
     });
     this.#leaveDoor(link);
+    if (link.session.knowsKey) this.#deps.followed?.(admitted);
   }
 
   async #load(link: Link, entry: AgentEntry): Promise<void> {

@@ -1,10 +1,37 @@
 import { createPublicKey, type KeyObject, timingSafeEqual, verify } from 'node:crypto';
+import type { Succession } from '@sallyport/contract/channel';
 
-/** The controller's Ed25519 key. `sign` signs the UTF-8 bytes of a text; everything is base64 of the raw bytes. */
-export interface ControllerIdentity {
+/** An Ed25519 key of the controller. `sign` signs the UTF-8 bytes of a text; everything is base64 of the raw bytes. */
+export interface ControllerKey {
   readonly publicKey: string;
   readonly sign: (text: string) => string;
 }
+
+/** The keys by which agents know the controller. They change while it runs. */
+export interface ControllerIdentity {
+  readonly key: ControllerKey;
+  /** Key from before, for agents that cannot follow to another one; null: it is gone, or there was none. */
+  readonly earlier: ControllerKey | null;
+  /** Leads agents from keys of before to `key`. */
+  readonly successions: readonly Succession[];
+}
+
+/** Returns the identity of a controller that never replaces its key. */
+export const constantIdentity = (key: ControllerKey): ControllerIdentity => ({ key, earlier: null, successions: [] });
+
+/** Returns the key with which the controller meets an agent that speaks this protocol. */
+export const keyFor = ({ key, earlier }: ControllerIdentity, protocol: number): ControllerKey =>
+  protocol < followsSuccessions ? (earlier ?? key) : key;
+
+/** Returns the part of a challenge that leads an agent to the controller's key. */
+export const successionsFor = (
+  { successions }: ControllerIdentity,
+  protocol: number,
+): { successions?: Succession[] } =>
+  protocol < followsSuccessions || successions.length === 0 ? {} : { successions: [...successions] };
+
+/** First protocol whose agents follow to another key. */
+export const followsSuccessions = 4;
 
 /** Returns whether an Ed25519 signature over the text is valid. Returns false for malformed input; never throws. */
 export function verifyText(publicKey: string, text: string, signature: string): boolean {

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import {
   type AgentMessage,
   type AgentRole,
+  channelProtocol,
   keyExchange,
   type Mapping,
   provePossession,
@@ -10,7 +11,7 @@ import {
   type Transcript,
   transcriptText,
 } from '@sallyport/contract/channel';
-import { verifyText } from './keys.ts';
+import { type ControllerKey, constantIdentity, verifyText } from './keys.ts';
 import { defaultLimits } from './limits.ts';
 import { Session } from './session.ts';
 import { transitions } from './session-transitions.ts';
@@ -127,7 +128,7 @@ const inputs: { readonly [N in SessionInput['type']]: () => Extract<SessionInput
 
 function sessionIn(phase: Phase, role: AgentRole = 'gateway'): Session {
   const pace = { limits: defaultLimits };
-  const session = new Session({ identity: controller, nonce, exchange: exchange(), ...pace }, start);
+  const session = new Session({ identity: constantIdentity(controller), nonce, exchange: exchange(), ...pace }, start);
   const said = { ...transcript, role };
   const signature = agent.sign(transcriptText('agent', said));
   const whole = { ...proof, signature, wireguardProof: possession(said) };
@@ -306,4 +307,28 @@ test('a missing state ends the connection, and the agent returns', () => {
   const session = sessionIn('live');
   assert.equal(words(session.handle({ type: 'need-snapshot', reason: 'r' }, start + 2_000)), 'load');
   assert.equal(words(session.handle({ type: 'loaded', state: null }, start + 2_000)), 'busy end');
+});
+
+test('an agent meets the key that it can follow to, and keeps it until it connects again', () => {
+  const [before, now] = [newSigner(), newSigner()];
+  const succession = { from: before.publicKey, to: now.publicKey, signature: before.sign('for this test') };
+  const identity = { key: before as ControllerKey, earlier: null as ControllerKey | null, successions: [succession] };
+  const meet = (protocol: number) => {
+    const session = new Session({ identity, nonce, exchange: exchange(), limits: defaultLimits }, start);
+    const [sent] = session.handle({ ...hello, protocol }, start);
+    const challenge = sent?.kind === 'send' && sent.message.type === 'challenge' ? sent.message : null;
+    return { session, key: challenge?.controllerKey, successions: challenge?.successions };
+  };
+  const early = meet(channelProtocol);
+  Object.assign(identity, { key: now, earlier: before });
+  assert.deepEqual([early.session.hasOldKey, early.session.knowsKey], [true, false]);
+  const newer = meet(channelProtocol);
+  assert.deepEqual([newer.key, newer.successions], [now.publicKey, [succession]]);
+  assert.deepEqual([newer.session.hasOldKey, newer.session.knowsKey], [false, true]);
+  const older = meet(3);
+  assert.deepEqual([older.key, older.successions], [before.publicKey, undefined]);
+  assert.deepEqual([older.session.hasOldKey, older.session.knowsKey], [false, false]);
+  identity.earlier = null;
+  assert.equal(older.session.hasOldKey, true, 'what it knows is forgotten');
+  assert.deepEqual([meet(3).key, meet(3).successions], [now.publicKey, undefined]);
 });

@@ -2,7 +2,14 @@ import type { AgentRole, ControllerMessage, KeyExchange, Mapping } from '@sallyp
 import { channelProtocols, type Transcript, transcriptText } from '@sallyport/contract/channel';
 import { Delivery, type DeliverySettings } from './delivery.ts';
 import { itemsFor } from './items-for.ts';
-import { type ControllerIdentity, verifyText } from './keys.ts';
+import {
+  type ControllerIdentity,
+  type ControllerKey,
+  followsSuccessions,
+  keyFor,
+  successionsFor,
+  verifyText,
+} from './keys.ts';
 import type { ChannelLimits } from './limits.ts';
 import { protocolRefusal, type RefusalCode, refusal } from './refusals.ts';
 import { type Steps, transitions } from './session-transitions.ts';
@@ -26,6 +33,8 @@ const undecidedText = JSON.stringify(undecided);
 /** The controller's side of one connection of an agent, as a state machine: inputs and the time in, effects out. */
 export class Session {
   readonly #identity: ControllerIdentity;
+  /** Key that this connection has, until it ends. */
+  #key: ControllerKey;
   readonly #limits: ChannelLimits;
   /** What only the handshake needs; null once the agent is admitted, because live sessions are many. */
   #handshake: Handshake | null;
@@ -72,6 +81,7 @@ export class Session {
   constructor(settings: SessionSettings, now: number) {
     const { identity, limits, nonce, exchange } = settings;
     this.#identity = identity;
+    this.#key = identity.key;
     this.#limits = limits;
     this.#handshake = { nonce, exchange };
     this.#deadline = now + limits.handshakeMs;
@@ -85,6 +95,16 @@ export class Session {
   /** Role that the agent claims; `gateway` until it has claimed one. */
   get role(): AgentRole {
     return this.#role;
+  }
+
+  /** Whether a new connection of this agent would have another key of the controller. */
+  get hasOldKey(): boolean {
+    return this.#key !== keyFor(this.#identity, this.#protocol);
+  }
+
+  /** Whether the agent has followed to the present key of the controller. */
+  get knowsKey(): boolean {
+    return this.#protocol >= followsSuccessions && this.#key === this.#identity.key;
   }
 
   get leaseUntil(): number | null {
@@ -120,6 +140,7 @@ export class Session {
       return [...send(protocolRefusal(hello.protocol)), ...this.#end('protocol')];
     if (this.#handshake === null) return this.#refuse('bad-message');
     const { nonce, exchange } = this.#handshake;
+    this.#key = keyFor(this.#identity, hello.protocol);
     const transcript = this.#transcript(hello, this.#handshake);
     const channel = exchange.agree(hello.ephemeral, transcript);
     if (channel === null) return this.#refuse('bad-message');
@@ -127,9 +148,10 @@ export class Session {
     this.#role = hello.role;
     this.#protocol = hello.protocol;
     this.#phase = 'proving';
-    const signature = this.#identity.sign(transcriptText('controller', transcript));
-    const keys = { nonce, ephemeral: exchange.publicKey, controllerKey: this.#identity.publicKey };
-    const challenge = send({ type: 'challenge', protocol: hello.protocol, ...keys, signature });
+    const signature = this.#key.sign(transcriptText('controller', transcript));
+    const keys = { nonce, ephemeral: exchange.publicKey, controllerKey: this.#key.publicKey };
+    const successions = successionsFor(this.#identity, hello.protocol);
+    const challenge = send({ type: 'challenge', protocol: hello.protocol, ...keys, signature, ...successions });
     return [...challenge, { kind: 'seal', channel }];
   }
 
@@ -155,7 +177,7 @@ export class Session {
     const settings: DeliverySettings = {
       agent: this.#hello?.agent ?? '',
       items: itemsFor(this.#protocol),
-      sign: this.#identity.sign,
+      sign: this.#key.sign,
       leaseMs,
       deltaGapMs,
       mostDeltaGapMs,
@@ -239,7 +261,7 @@ export class Session {
 
   #transcript(hello: Hello, { nonce: controllerNonce, exchange }: Handshake): Transcript {
     const { protocol, role, agent, nonce: agentNonce, identityKey, ephemeral: agentEphemeral } = hello;
-    const keys = { identityKey, controllerKey: this.#identity.publicKey };
+    const keys = { identityKey, controllerKey: this.#key.publicKey };
     const ephemerals = { agentEphemeral, controllerEphemeral: exchange.publicKey };
     return { protocol, role, agent, agentNonce, controllerNonce, ...keys, ...ephemerals };
   }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { channelProtocol, type StateItem } from '@sallyport/contract/channel';
+import { constantIdentity } from './keys.ts';
 import { newSigner } from './testing/agent-keys.ts';
 import { type Harness, startChannel } from './testing/harness.ts';
 import { until } from './testing/manual-time.ts';
@@ -118,7 +119,7 @@ test('revisions that do not concern an agent are not signed for it, and cost no 
     signed.push(text);
     return sign(text);
   };
-  const h = await startChannel(t, { identity: { publicKey, sign: count } });
+  const h = await startChannel(t, { identity: constantIdentity({ publicKey, sign: count }) });
   const gateways = Array.from({ length: 100 }, () => h.gateway());
   const agents = await Promise.all(gateways.map(({ id, token }) => ScriptedAgent.connect(h.port, newAgent(id, token))));
   const [concerned = assert.fail()] = agents;

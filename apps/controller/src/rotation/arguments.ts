@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util';
 import { UsageError } from '../backup/arguments.ts';
 
 /** Keys that the operator can replace. */
-export type RotatedKey = 'master-key';
+export type RotatedKey = 'master-key' | 'signing-key';
 
 /** A command that replaces a key. */
 export interface RotationCommand {
@@ -30,6 +30,24 @@ It goes on answering meanwhile. After an interruption, run the command again.
 
 Backups from before hold the old key themselves and can be restored. Make a new one in the end.
 Several controllers on one database: stop all but one, and give the others the new file.
+
+Exit codes: 0 done, 1 failed, 2 wrong usage.
+`,
+  'signing-key': `Usage: sally operator rotate-signing-key [--dry-run | --finish] [options]
+
+Replaces the key by which gateways and devices know the running controller. The old key signs that
+the new one takes its place. Agents of this version follow when they connect, and those that are
+connected come back one after the other; their tunnels stay. New tokens carry the new key.
+Older agents know the old key only, and go on with it until --finish.
+
+  --dry-run         print the keys and the agents that do not know the new one, and change nothing
+  --finish          forget the old key, and print the agents that do not know the new one. Those of
+                    this version follow when they connect. Older ones must be upgraded before.
+  --data-dir DIR    data directory of the controller (SALLYPORT_DATA_DIR, ./data)
+  --json            print the result as JSON
+
+Make a backup in the end: agents that have followed do not trust an older one.
+Several controllers on one database: restart the others afterwards.
 
 Exit codes: 0 done, 1 failed, 2 wrong usage.
 `,

@@ -1,14 +1,19 @@
 import { askJson } from '../backup/operator-socket.ts';
 import { type RotationCommand, rotationHelp } from './arguments.ts';
 import type { MasterKeyStatus } from './master-key.ts';
+import type { SigningKeyStatus } from './signing-key.ts';
+import { signingKeyText } from './signing-key-text.ts';
 
 /** Carries a command out through the running controller. Returns what to print. Throws OperatorError. */
 export async function rotateKey(command: RotationCommand, signal: AbortSignal): Promise<string> {
   const { key, step, dataDir, json } = command;
   if (step === 'help') return rotationHelp[key];
   const request = step === 'look' ? { path: `/${key}` } : { method: 'POST' as const, path: `/${key}/${step}` };
-  const status = await askJson<MasterKeyAnswer>({ ...request, dataDir, signal, doing: 'keys are replaced' });
-  return json ? `${JSON.stringify(status)}\n` : masterKeyText(status, step);
+  const status = await askJson<object>({ ...request, dataDir, signal, doing: 'keys are replaced' });
+  if (json) return `${JSON.stringify(status)}\n`;
+  return key === 'master-key'
+    ? masterKeyText(status as MasterKeyAnswer, step)
+    : signingKeyText(status as SigningKeyStatus, step);
 }
 
 type MasterKeyAnswer = MasterKeyStatus & { readonly keptIn?: string };

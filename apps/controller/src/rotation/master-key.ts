@@ -3,10 +3,9 @@ import { basename, dirname, join } from 'node:path';
 import { unscoped } from '../db/scoped.ts';
 import { eachSealed, type Look } from '../db/sealed.ts';
 import type { Actor, Store } from '../db/store.ts';
-import { ApiError } from '../errors.ts';
-import { listTenants } from '../objects/tenants/queries.ts';
 import { masterKeyName, type RotatingBox } from '../secrets/box.ts';
 import { type MasterKeys, readMasterKeys, replaceMasterKeys } from '../secrets/master-key.ts';
+import { Alone, auditEverywhere, refused } from './alone.ts';
 import { sealedPlaces } from './sealed-places.ts';
 
 /** What a rotation of the master key works with. */
@@ -37,7 +36,7 @@ export interface MasterKeyStatus {
  */
 export class MasterKeyRotation {
   readonly #deps: MasterKeyDeps;
-  #busy = false;
+  readonly #alone = new Alone('master key');
 
   constructor(deps: MasterKeyDeps) {
     this.#deps = deps;
@@ -45,17 +44,17 @@ export class MasterKeyRotation {
 
   /** Looks, and changes nothing. */
   status(): Promise<MasterKeyStatus> {
-    return this.#alone(() => this.#look());
+    return this.#alone.run(() => this.#look());
   }
 
   /** Begins a rotation, or goes on with one that was interrupted. */
   rotate(actor: Actor): Promise<MasterKeyStatus> {
-    return this.#alone(async () => {
+    return this.#alone.run(async () => {
       const [current, earlier = null] = this.#keys();
       const next = earlier === null ? randomBytes(32) : current;
       if (earlier === null) replaceMasterKeys(this.#deps.file, [next, current]);
       this.#deps.box.use(next);
-      await this.#audit(actor, 'rotate master key');
+      await auditEverywhere(this.#deps.store, actor, 'rotate master key', { masterKey: masterKeyName(next) });
       await this.#sealAll();
       return this.#look();
     });
@@ -63,13 +62,14 @@ export class MasterKeyRotation {
 
   /** Removes the old key from the file, into a file of its own. Returns that file as well. */
   finish(actor: Actor): Promise<MasterKeyStatus & { readonly keptIn: string }> {
-    return this.#alone(() =>
+    return this.#alone.run(() =>
       this.#deps.whileNoBackup(async () => {
         const [current, earlier = null] = this.#keys();
         if (earlier === null) throw refused('no master key is being replaced: begin with rotate-master-key');
         this.#deps.box.use(current);
         await this.#sealAll();
-        await this.#audit(actor, 'finish rotation of master key');
+        const after = { masterKey: masterKeyName(current) };
+        await auditEverywhere(this.#deps.store, actor, 'finish rotation of master key', after);
         const keptIn = oldKeyFile(this.#deps.file, earlier);
         replaceMasterKeys(keptIn, [earlier]);
         replaceMasterKeys(this.#deps.file, [current]);
@@ -119,27 +119,6 @@ export class MasterKeyRotation {
     const db = unscoped(this.#deps.store.db, 'the master key seals the secrets of all tenants');
     for (const place of sealedPlaces) await eachSealed(db, place, look);
   }
-
-  async #audit(actor: Actor, action: string): Promise<void> {
-    const { store, box } = this.#deps;
-    for (const { id, name } of await listTenants(store)) {
-      const context = { tenant: id, actor, action, sourceIp: null, requestId: null };
-      const after = { masterKey: box.keyNames[0] ?? '' };
-      await store.write(context, async (tx) => {
-        tx.changed({ kind: 'tenant', id, op: 'update', name, before: null, after, auditOnly: true });
-      });
-    }
-  }
-
-  async #alone<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#busy) throw refused('another command works on the master key: wait for it to end');
-    this.#busy = true;
-    try {
-      return await work();
-    } finally {
-      this.#busy = false;
-    }
-  }
 }
 
 /** Place of an old key beside the file of the new one. */
@@ -153,5 +132,3 @@ function opened(box: RotatingBox, sealed: string, purpose: string): string | nul
     return null;
   }
 }
-
-const refused = (detail: string): ApiError => new ApiError('unavailable', detail);

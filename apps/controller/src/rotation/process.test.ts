@@ -33,8 +33,8 @@ async function succeeds(...args: string[]): Promise<string> {
 }
 
 /** Sends a request to the operator's socket whose answer may never come. */
-function beginRotation(dataDir: string): void {
-  const sent = request({ socketPath: join(dataDir, 'operator.sock'), method: 'POST', path: '/master-key/rotate' });
+function beginRotation(dataDir: string, key: 'master-key' | 'signing-key'): void {
+  const sent = request({ socketPath: join(dataDir, 'operator.sock'), method: 'POST', path: `/${key}/rotate` });
   sent.once('response', (answer) => answer.resume());
   sent.on('error', () => undefined);
   sent.end();
@@ -63,7 +63,7 @@ async function withGateways(t: TestContext, count: number) {
 test('a controller that is killed while it replaces its master key starts again, and ends the work when asked', async (t) => {
   const { dataDir, controller, key, before } = await withGateways(t, 20);
   const [old] = keyLines(dataDir);
-  beginRotation(dataDir);
+  beginRotation(dataDir, 'master-key');
   while (keyLines(dataDir).length < 2) await setImmediate();
   await controller.kill('SIGKILL');
 
@@ -85,6 +85,25 @@ test('a controller that is killed while it replaces its master key starts again,
 
   const last = await ControllerProcess.start(t, dataDir);
   assert.deepEqual(await tokens(last, key), before);
+});
+
+test('a controller that is killed while it replaces its signing key has one key, and the commands go on', async (t) => {
+  const dataDir = testFolder(t);
+  const controller = await ControllerProcess.start(t, dataDir);
+  beginRotation(dataDir, 'signing-key');
+  await setImmediate();
+  await controller.kill('SIGKILL');
+  await ControllerProcess.start(t, dataDir);
+  const rotated = JSON.parse(await succeeds('rotate-signing-key', '--json', '--data-dir', dataDir));
+  assert.notEqual(rotated.current, rotated.earlier);
+  assert.deepEqual([rotated.successions, rotated.agents], [1, { followed: 0, waiting: 0 }]);
+  assert.match(await succeeds('rotate-signing-key', '--dry-run', '--data-dir', dataDir), /Old key +\S{22}\n/);
+  assert.match(
+    await succeeds('rotate-signing-key', '--finish', '--data-dir', dataDir),
+    /old signing key was forgotten/,
+  );
+  const again = await operator('rotate-signing-key', '--finish', '--data-dir', dataDir);
+  assert.match(again.stderr, /no signing key is being replaced/);
 });
 
 test('backups from before and during a rotation hold the keys that they need', async (t) => {

@@ -8,9 +8,10 @@ import { secretPurpose } from '../objects/providers/queries.ts';
 import { forgottenPurpose } from '../objects/sign-in/forgotten.ts';
 import { totpPurpose } from '../objects/sign-in/totp.ts';
 import { hashKeyPlace } from '../secrets/box.ts';
+import { earlierIdentityPlace } from '../secrets/identity.ts';
 
 /** The sealed values of the table `meta`. Each is bound to its own key. */
-const metaPlaces: ReadonlySet<string> = new Set(['identity', hashKeyPlace, beaconKeysPlace]);
+const metaPlaces: ReadonlySet<string> = new Set(['identity', earlierIdentityPlace, hashKeyPlace, beaconKeysPlace]);
 
 /** Every place of the database that holds values sealed with the master key. */
 export const sealedPlaces: readonly SealedColumn[] = [

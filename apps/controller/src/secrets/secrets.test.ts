@@ -46,12 +46,12 @@ test('the controller’s identity lives as long as its database, and signs', asy
   const first = await loadIdentity(store, box);
   const again = await loadIdentity(store, box);
   assert.deepEqual(
-    [again.publicKey, again.fingerprint, again.epoch],
-    [first.publicKey, first.fingerprint, first.epoch],
+    [again.key.publicKey, again.fingerprint, again.epoch],
+    [first.key.publicKey, first.fingerprint, first.epoch],
   );
-  const x = Buffer.from(first.publicKey, 'base64').toString('base64url');
+  const x = Buffer.from(first.key.publicKey, 'base64').toString('base64url');
   const key = createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x }, format: 'jwk' });
-  assert.ok(verify(null, Buffer.from('text'), key, Buffer.from(again.sign('text'), 'base64')));
+  assert.ok(verify(null, Buffer.from('text'), key, Buffer.from(again.key.sign('text'), 'base64')));
   await assert.rejects(loadIdentity(store, createSecretBox(Buffer.alloc(32, 9))), /master key does not fit/);
 });
 
@@ -60,6 +60,6 @@ test('a new epoch keeps the identity: agents know the controller, and take what 
   const first = await loadIdentity(store, box);
   await beginEpoch(store);
   const again = await loadIdentity(store, box);
-  assert.equal(again.publicKey, first.publicKey);
+  assert.equal(again.key.publicKey, first.key.publicKey);
   assert.notEqual(again.epoch, first.epoch);
 });

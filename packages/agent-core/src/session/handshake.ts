@@ -6,6 +6,7 @@ import {
   type SealedChannel,
   type Transcript,
   transcriptText,
+  trustedOrigin,
 } from '@sallyport/contract/channel';
 import type { AppliedState, SessionConfig } from './types.ts';
 
@@ -36,19 +37,23 @@ export function helloOf(config: SessionConfig, { nonce, exchange }: Opening): Ag
 }
 
 /** Result of a challenge: the proof to send, or the reason for rejection. */
-export type Answer =
-  | {
-      readonly kind: 'authenticate';
-      readonly controllerKey: string;
-      readonly channel: SealedChannel;
-      /** Must be sealed, like every later message. */
-      readonly message: AgentMessage;
-    }
-  | { readonly kind: 'distrust'; readonly reason: string };
+export type Answer = Proven | { readonly kind: 'distrust'; readonly reason: string };
+
+/** The controller has proven its key. */
+export interface Proven {
+  readonly kind: 'authenticate';
+  readonly controllerKey: string;
+  /** Trusted key that the controller has replaced by this one; null: it is the trusted key. */
+  readonly succeeds: string | null;
+  readonly channel: SealedChannel;
+  /** Must be sealed, like every later message. */
+  readonly message: AgentMessage;
+}
 
 /**
  * Verifies the controller's identity and proof of its key, then proves the identity of the agent. Only that controller
- * receives the token. Before enrolment, the token's fingerprint identifies the key. Afterwards the pinned key does. An
+ * receives the token. Before enrolment, the token's fingerprint identifies the key. Afterwards the pinned key does. A key
+ * that signed statements lead to from there is as good. An
  * enrolled agent sends the token only if the controller lost the enrolment, for example with an older database.
  */
 export function answerChallenge(
@@ -59,7 +64,8 @@ export function answerChallenge(
   applied: AppliedState | null,
 ): Answer {
   const transcript = transcriptOf(config, opening, challenge);
-  const reason = distrust(config, trust, transcript, challenge);
+  const origin = originOf(config, trust, challenge);
+  const reason = distrust(config, trust, transcript, challenge, origin);
   if (reason !== null) return { kind: 'distrust', reason };
   const channel = opening.exchange.agree(challenge.ephemeral, transcript);
   if (channel === null) return { kind: 'distrust', reason: keepsNoSecret };
@@ -69,6 +75,7 @@ export function answerChallenge(
   return {
     kind: 'authenticate',
     controllerKey: challenge.controllerKey,
+    succeeds: origin === challenge.controllerKey ? null : origin,
     channel,
     message: {
       type: 'authenticate',
@@ -85,17 +92,31 @@ export function answerChallenge(
 
 const keepsNoSecret = 'the controller sent a key that keeps no secret';
 
-function distrust(config: SessionConfig, trust: Trust, transcript: Transcript, challenge: Challenge): string | null {
+/** Returns the trusted key that the controller's key is, or takes the place of; null: there is none. */
+function originOf({ crypto, token }: SessionConfig, trust: Trust, challenge: Challenge): string | null {
+  const { controllerKey, successions = [] } = challenge;
+  const isTrusted = (key: string): boolean =>
+    trust.enrolled ? key === trust.controllerKey : crypto.fingerprint(key) === token?.controllerFingerprint;
+  if (isTrusted(controllerKey)) return controllerKey;
+  return trustedOrigin(successions, controllerKey, isTrusted, (...signed) => crypto.verify(...signed));
+}
+
+function distrust(
+  config: SessionConfig,
+  trust: Trust,
+  transcript: Transcript,
+  challenge: Challenge,
+  origin: string | null,
+): string | null {
   const { controllerKey, protocol, signature } = challenge;
   if (protocol !== channelProtocol) {
     return `the controller speaks protocol ${protocol}, this agent ${channelProtocol}: bring both to the same version`;
   }
-  if (trust.enrolled) {
-    if (controllerKey !== trust.controllerKey) return 'this is not the controller that this agent was enrolled with';
-  } else if (config.token === null) {
-    return 'the agent is not enrolled and has no token';
-  } else if (config.crypto.fingerprint(controllerKey) !== config.token.controllerFingerprint) {
-    return 'this is not the controller that made the token';
+  if (!trust.enrolled && config.token === null) return 'the agent is not enrolled and has no token';
+  if (origin === null) {
+    return trust.enrolled
+      ? 'this is not the controller that this agent was enrolled with'
+      : 'this is not the controller that made the token';
   }
   return config.crypto.verify(controllerKey, transcriptText('controller', transcript), signature)
     ? null

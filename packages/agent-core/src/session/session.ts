@@ -3,7 +3,7 @@ import { type Authority, DesiredState, type Verdict } from '../desired-state.ts'
 import { formatStoredState, readStoredState } from '../stored-state.ts';
 import { Enforcement } from './enforcement.ts';
 import { readFrame } from './frames.ts';
-import { answerChallenge, type Challenge, helloOf, type Opening } from './handshake.ts';
+import { answerChallenge, type Challenge, helloOf, type Opening, type Proven } from './handshake.ts';
 import { HeartbeatFilter } from './heartbeat-filter.ts';
 import { Posture } from './posture.ts';
 import { clockShift, skewWarning } from './skew.ts';
@@ -30,7 +30,7 @@ export class AgentSession {
   /** Whether the controller lost our enrolment. */
   #offersToken = false;
   /** Key that the controller proved on this connection. */
-  #provenKey: string | null = null;
+  #proven: Pick<Proven, 'controllerKey' | 'succeeds'> | null = null;
   #opening: Opening | null = null;
   /** Null until the controller proves its identity. From then on every frame in both directions is sealed. */
   #channel: SealedChannel | null = null;
@@ -192,7 +192,7 @@ export class AgentSession {
 
   #restore(text: string | null, now: number): string | null {
     if (text === null || this.#controllerKey === null) return 'there is no stored state';
-    const outcome = readStoredState(text, this.#authority, now);
+    const outcome = readStoredState(text, this.#authority, now, this.#config.earlierControllerKey);
     if (outcome.kind !== 'usable') this.#log('warn', 'not starting from the stored state', { reason: outcome.reason });
     if (outcome.kind === 'invalid') return outcome.reason;
     this.#desired = outcome.desired;
@@ -252,7 +252,7 @@ export class AgentSession {
       this.#reject(answer.reason, moment, 'error');
       return;
     }
-    this.#provenKey = answer.controllerKey;
+    this.#proven = answer;
     this.#channel = answer.channel;
     this.#enter('authenticating', moment.now + this.#timing.answerMs);
     this.#send(answer.message);
@@ -261,11 +261,7 @@ export class AgentSession {
   #welcomed(welcome: Extract<ControllerMessage, { type: 'welcome' }>, given: Moment): void {
     this.#enter('live', null);
     this.#offersToken = false;
-    if (!this.#enrolled && this.#provenKey !== null) {
-      this.#enrolled = true;
-      this.#controllerKey = this.#provenKey;
-      this.#push({ kind: 'pin', controllerKey: this.#provenKey });
-    }
+    this.#pin();
     const shiftMs = clockShift(welcome.now, given.now);
     const moment = this.#shiftClock(shiftMs, true, given);
     this.#waits.pulse.begin(welcome.heartbeatMs, moment.now);
@@ -298,6 +294,15 @@ export class AgentSession {
     this.#push({ kind: 'refused', code, message, enrolled: this.#enrolled });
     this.#offersToken = code === 'bad-token';
     this.#enter('refused', moment.now + refusalDelay(this.#timing, code, moment.random));
+  }
+
+  /** Pins the controller's key at enrolment, and when another has taken its place. */
+  #pin(): void {
+    if (this.#proven === null || (this.#enrolled && this.#proven.succeeds === null)) return;
+    const { controllerKey, succeeds } = this.#proven;
+    this.#push({ kind: 'pin', controllerKey, ...(this.#enrolled && succeeds !== null ? { succeeds } : {}) });
+    this.#enrolled = true;
+    this.#controllerKey = controllerKey;
   }
 
   #tellPosture(): void {
@@ -333,7 +338,7 @@ export class AgentSession {
 
   #connect(moment: Moment): void {
     this.#connection += 1;
-    this.#provenKey = null;
+    this.#proven = null;
     this.#enter('connecting', moment.now + this.#timing.answerMs);
     this.#push({ kind: 'connect', connection: this.#connection });
   }

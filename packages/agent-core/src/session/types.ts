@@ -20,8 +20,10 @@ export interface SessionConfig {
   /** Ed25519 identity key, raw, base64. */
   readonly identityKey: string;
   readonly wireguardPublicKey: string;
-  /** Key pinned at enrolment. Null before. */
+  /** Key pinned at enrolment, or the one that has taken its place. Null before. */
   readonly controllerKey: string | null;
+  /** Key from before, which may have signed the stored state. Left out: there was none. */
+  readonly earlierControllerKey?: string;
   /** Whether the controller has pinned `identityKey`. Until then the token is needed. */
   readonly enrolled: boolean;
   /** Token as text, and the fingerprint that it carries. Only for enrolment. */
@@ -151,7 +153,11 @@ export type Effect =
   | { readonly kind: 'ping'; readonly connection: number }
   | { readonly kind: 'close'; readonly connection: number; readonly reason: string }
   /** The controller accepted the agent. Store its key. The token is no longer needed. */
-  | { readonly kind: 'pin'; readonly controllerKey: string }
+  | {
+      readonly kind: 'pin';
+      readonly controllerKey: string /** Pinned key whose place it takes. */;
+      readonly succeeds?: string;
+    }
   /** Write `stored()` to disk. */
   | { readonly kind: 'persist' }
   | { readonly kind: 'apply'; readonly job: number; readonly work: Work }

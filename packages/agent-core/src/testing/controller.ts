@@ -10,7 +10,9 @@ import {
   type SignedStatement,
   StateHash,
   type StateItem,
+  type Succession,
   statementText,
+  successionText,
   transcriptText,
 } from '@sallyport/contract/channel';
 import type { Frame } from '../session/types.ts';
@@ -21,7 +23,8 @@ import { type TestKey, testKey } from './keys.ts';
  * connection and returns the answers. `say` turns answers into frames, in order.
  */
 export class ScriptedController {
-  readonly key: TestKey;
+  key: TestKey;
+  successions: Succession[] = [];
   readonly gateway: string;
   readonly items = new Map<string, StateItem>();
   readonly heard: AgentMessage[] = [];
@@ -46,6 +49,14 @@ export class ScriptedController {
   constructor(gateway: string, key: TestKey = testKey()) {
     this.gateway = gateway;
     this.key = key;
+  }
+
+  /** Replaces the key, as a controller does. */
+  replaceKey(next: TestKey = testKey()): TestKey {
+    const before = this.key;
+    this.successions.push(succeed(before, next));
+    this.key = next;
+    return before;
   }
 
   get hash(): string {
@@ -124,7 +135,11 @@ export class ScriptedController {
     const signature = this.key.sign(transcriptText('controller', transcript));
     const { publicKey: controllerKey } = this.key;
     const { publicKey: ephemeral } = this.#exchange;
-    return { type: 'challenge', protocol: channelProtocol, nonce: this.#nonce, ephemeral, controllerKey, signature };
+    const { successions } = this;
+    return {
+      ...{ type: 'challenge', protocol: channelProtocol, nonce: this.#nonce, ephemeral, controllerKey, signature },
+      ...(successions.length === 0 ? {} : { successions }),
+    };
   }
 
   #admit(message: Extract<AgentMessage, { type: 'authenticate' }>, now: number): ControllerMessage[] {
@@ -163,6 +178,12 @@ export class ScriptedController {
       controllerEphemeral: this.#exchange.publicKey,
     };
   }
+}
+
+/** Returns the statement that one key takes the place of another. */
+export function succeed(before: TestKey, next: Pick<TestKey, 'publicKey'>): Succession {
+  const pair = { from: before.publicKey, to: next.publicKey };
+  return { ...pair, signature: before.sign(successionText(pair)) };
 }
 
 function refused(code: Extract<ControllerMessage, { type: 'refused' }>['code']): ControllerMessage {

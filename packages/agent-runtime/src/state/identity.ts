@@ -13,6 +13,8 @@ export interface Identity {
   readonly wireguardPrivateKey: string;
   /** Key of the controller that enrolled us, base64; null before. */
   readonly controllerKey: string | null;
+  /** Key of the controller before it, which may have signed the stored state. Left out: it had none. */
+  readonly earlierControllerKey?: string;
   /** SHA-256 of the token that enrolled this identity, hexadecimal; null: not enrolled. */
   readonly enrolledWith: string | null;
 }
@@ -103,7 +105,9 @@ function newIdentity(agent: string): Identity {
 
 function parseIdentity(text: string): Identity | null {
   try {
-    const { version, agent, identityPrivateKey, wireguardPrivateKey, controllerKey, enrolledWith } = JSON.parse(text);
+    const { version, ...stored } = JSON.parse(text);
+    const { agent, identityPrivateKey, wireguardPrivateKey, controllerKey, enrolledWith } = stored;
+    const { earlierControllerKey } = stored;
     const whole =
       version === 1 &&
       /^[0-9a-f-]{36}$/.test(agent) &&
@@ -111,7 +115,9 @@ function parseIdentity(text: string): Identity | null {
       isKey(wireguardPrivateKey) &&
       (controllerKey === null || isKey(controllerKey)) &&
       (enrolledWith === null || /^[0-9a-f]{64}$/.test(enrolledWith));
-    return whole ? { agent, identityPrivateKey, wireguardPrivateKey, controllerKey, enrolledWith } : null;
+    if (!whole) return null;
+    const earlier = isKey(earlierControllerKey) ? { earlierControllerKey } : {};
+    return { agent, identityPrivateKey, wireguardPrivateKey, controllerKey, ...earlier, enrolledWith };
   } catch {
     return null;
   }

@@ -7,5 +7,6 @@ export * from './messages.ts';
 export { provePossession } from './possession.ts';
 export * from './seal.ts';
 export * from './state.ts';
+export * from './succession.ts';
 export * from './token.ts';
 export * from './upgrade.ts';

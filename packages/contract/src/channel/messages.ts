@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { list, recordOf } from '../bounds.ts';
 import { mostItems, StateItem } from './state.ts';
+import { Successions } from './succession.ts';
 import { Upgrade, Upgrading, upgradePermission } from './upgrade.ts';
 
 /**
@@ -8,8 +9,8 @@ import { Upgrade, Upgrading, upgradePermission } from './upgrade.ts';
  * `challenge` and an early `refused` are text frames. Messages after `challenge` are sealed (`seal.ts`) in binary frames.
  *
  * Protocol numbers, newest first:
- *   4  2026-11-30  there are items of kind `name`, and gateways have `deniedRanges` and `dnsServers`; agents of
- *                  protocol 3 do not receive these
+ *   4  2026-11-30  there are items of kind `name`, gateways have `deniedRanges` and `dnsServers`, and challenges
+ *                  `successions`; agents of protocol 3 do not receive these
  *   3  2026-11-29  cells have `after` and `onward`, routes `target`, resources `ping`, and the controller sends `mapping`
  *   2  2026-11-29  `authenticate` carries `wireguardProof`, which the controller requires for a new WireGuard key
  *
@@ -218,7 +219,10 @@ export type AgentMessage = z.infer<typeof AgentMessage>;
 
 // ---- from the controller
 
-/** First message of the controller. It signs the transcript with the key whose fingerprint is in the token. */
+/**
+ * First message of the controller. It signs the transcript with the key whose fingerprint is in the token, or with one
+ * that `successions` lead to from there.
+ */
 export const Challenge = z.strictObject({
   type: z.literal('challenge'),
   protocol: z.int(),
@@ -227,6 +231,7 @@ export const Challenge = z.strictObject({
   ephemeral: key32,
   controllerKey: key32,
   signature,
+  successions: Successions.optional(),
 });
 
 /** First message after the admission of an agent: the time of the controller and the interval of heartbeats. */

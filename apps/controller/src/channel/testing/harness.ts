@@ -5,7 +5,9 @@ import type { AddressInfo } from 'node:net';
 import type { TestContext } from 'node:test';
 import { type AgentRole, formatEnrolmentToken, type StateItem } from '@sallyport/contract/channel';
 import { connectionBacklog } from '../backlog.ts';
-import { type AgentChannel, type ChannelDeps, createChannel } from '../channel.ts';
+import { type AgentChannel, createChannel } from '../channel.ts';
+import type { ChannelDeps } from '../deps.ts';
+import { constantIdentity } from '../keys.ts';
 import { newSigner, type Signer } from './agent-keys.ts';
 import { ManualTime } from './manual-time.ts';
 import { MemoryDirectory } from './memory-directory.ts';
@@ -46,7 +48,7 @@ export async function startChannel(t: TestContext, change: Partial<ChannelDeps> 
   const channel = createChannel({
     directory,
     states,
-    identity,
+    identity: constantIdentity(identity),
     clock: time.clock,
     timers: time,
     randomBytes: (count) => randomBytes(count),

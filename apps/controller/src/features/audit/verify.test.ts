@@ -150,11 +150,12 @@ test('writes go on while the trail is verified', async (t) => {
 });
 
 const unasked = async (): Promise<never> => assert.fail('not asked');
+const unaskedRotation = { status: unasked, rotate: unasked, finish: unasked };
 
 test('the operator verifies any tenant, without a key', async (t) => {
   const app = await openTestApp(t);
   const operator = createOperatorServer(
-    { store: app.store, mail: app.app.mail, masterKey: { status: unasked, rotate: unasked, finish: unasked } },
+    { store: app.store, mail: app.app.mail, masterKey: unaskedRotation, signingKey: unaskedRotation },
     pino({ level: 'silent' }),
     { take: unasked },
     () => 'http://localhost:8080',

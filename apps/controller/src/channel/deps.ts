@@ -1,0 +1,37 @@
+import type { IncomingMessage } from 'node:http';
+import type { Mapping } from '@sallyport/contract/channel';
+import type { ControllerIdentity } from './keys.ts';
+import type { ChannelLimits } from './limits.ts';
+import type { Log } from './log.ts';
+import type { Timers } from './timers.ts';
+import type { AgentDirectory, AgentRef, ConnectionGuard, DesiredStates } from './types.ts';
+
+/** Parts of the controller that the channel uses, and its callbacks. */
+export interface ChannelDeps {
+  readonly directory: AgentDirectory;
+  readonly states: DesiredStates;
+  readonly identity: ControllerIdentity;
+  /** Epoch milliseconds. */
+  readonly clock: () => number;
+  readonly randomBytes: (count: number) => Uint8Array;
+  readonly timers?: Timers;
+  /** Length of a tenant's leases, milliseconds. */
+  readonly leaseMs: (tenant: string) => number;
+  /** Called at once when the source address of a device's tunnel changed. */
+  readonly deviceMoved?: (tenant: string, device: string, source: string) => void;
+  /** Called when the set of resources that a gateway cannot reach changed; ids, ascending. */
+  readonly unreachable?: (tenant: string, gateway: string, resources: readonly string[]) => void;
+  /** Mapping that the beacon sees for an agent. Left out: there is no beacon. */
+  readonly mapping?: (agent: string) => Mapping;
+  readonly heartbeatMs?: number;
+  /** Number of agents that have enrolled, connected or not. Left out: only those that connect count. */
+  readonly enrolled?: () => number;
+  /** Called when an agent was welcomed that knows the present key of the controller. */
+  readonly followed?: (agent: AgentRef) => void;
+  readonly graceMs?: number;
+  readonly log: Log;
+  /** Returns the source address of a request. The caller decides which proxies to trust. */
+  readonly peerAddress: (request: IncomingMessage) => string;
+  readonly connections?: ConnectionGuard;
+  readonly limits?: Partial<ChannelLimits>;
+}
