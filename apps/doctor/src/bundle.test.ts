@@ -24,7 +24,11 @@ const secrets = {
   password: 'correct horse',
   cookie: `sallyport=${randomBytes(8).toString('hex')}`,
   short: 'hunter2-hunter2',
+  mail: 'p@ss word',
+  bootstrap: 'words-of-an-operator',
 };
+
+const settings = `SALLYPORT_SMTP_URL="smtps://mailer:${encodeURIComponent(secrets.mail)}@mail.example.com"\nSALLYPORT_BOOTSTRAP_API_KEY=${secrets.bootstrap}\n`;
 
 /** Puts every secret into a text, in every form in which programs print one. */
 const everywhere = [
@@ -41,6 +45,8 @@ const everywhere = [
   `the identity ${secrets.identity} and the master key ${secrets.master}`,
   `enrolment ${secrets.enrolmentKey}`,
   privateKey,
+  `mail: login of mailer with ${secrets.mail} failed`,
+  `started with ${secrets.bootstrap}`,
 ].join('\n');
 
 const hostile = probeOf({
@@ -48,6 +54,8 @@ const hostile = probeOf({
   text: async (path) => {
     if (path === '/gateway/identity.json')
       return JSON.stringify({ identityPrivateKey: secrets.identity, wireguardPrivateKey: secrets.wireguard });
+    if (path === '/etc/sallyport/controller.env') return settings;
+    if (path === '/tls.key') return privateKey;
     if (path === '/data/master.key') return `${secrets.master}\n`;
     if (path === '/etc/sallyport/gateway.token') return `${secrets.token}\n`;
     return /identity\.json|enrolment\.key/.test(path) ? null : everywhere;

@@ -2,7 +2,8 @@ import { open } from 'node:fs/promises';
 import { networkInterfaces } from 'node:os';
 import { UsageError } from '@sallyport/agent-runtime/command-line';
 import { type Report, reportText } from './examine.ts';
-import { redact, secretsIn } from './redact.ts';
+import { controllerSettings } from './place.ts';
+import { redact, secretSettings, secretsIn } from './redact.ts';
 import type { Place, Probe } from './types.ts';
 
 /** What support needs beside the findings: how the host is made. Every text is redacted. */
@@ -72,8 +73,10 @@ async function secretsOf(probe: Probe, place: Place): Promise<string[]> {
   const paths = [
     '/etc/sallyport/gateway.token',
     `${place.dataDir}/master.key`,
+    ...(place.own.keyFile === null ? [] : [place.own.keyFile]),
     ...states.flatMap((folder) => [`${folder}/identity.json`, `${folder}/enrolment.key`]),
   ];
   const texts = await Promise.all(paths.map((path) => probe.text(path)));
-  return texts.flatMap((text) => secretsIn(text ?? ''));
+  const settings = (await probe.text(controllerSettings)) ?? '';
+  return [...texts.flatMap((text) => secretsIn(text ?? '')), ...secretSettings(settings)];
 }

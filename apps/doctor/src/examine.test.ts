@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { WireGuardError } from '@sallyport/wireguard';
 import { checks, examine, reportText } from './examine.ts';
-import { answer, now, place, probeOf, status } from './testing/probe.ts';
+import { certificateFiles } from './testing/certificate.ts';
+import { answer, now, place, probeOf, serverFiles, status } from './testing/probe.ts';
 import type { Place, Probe, Result } from './types.ts';
 
 const failing = (code: string) => async () => {
@@ -18,6 +19,16 @@ interface Broken {
 }
 
 const day = 86_400_000;
+const natOf = (kind: 'blocked' | 'dependent' | 'unknown') => ({
+  gatewayStatus: async () => ({ ...status, nat: { kind, endpoint: null } }),
+});
+
+/** The same state at another time. */
+function after(state: Partial<Broken>, ms: number): Partial<Broken> {
+  const at = state.probe?.now?.() ?? now;
+  return { ...state, probe: { ...state.probe, now: () => at + ms } };
+}
+
 const only = (wanted: string, mode = 0o600) => ({
   stats: async (path: string) => (path === wanted ? { mode, uid: 0 } : null),
 });
@@ -141,6 +152,37 @@ const broken: readonly Broken[] = [
   { id: 'device', probe: { netcheck: async () => null }, result: 'problem', says: /does not answer/ },
   { id: 'device', probe: { netcheck: async () => ['No relay answers.'] }, result: 'warning', says: /No relay answers/ },
   { id: 'ports', probe: { text: async () => null }, result: 'warning', says: /51818 and 51819/ },
+  { id: 'ports', place: { own: { ...place.own, beacon: 6000 } }, result: 'warning', says: /6000 and 6001/ },
+  { id: 'ports', place: { own: { ...place.own, beacon: null } }, result: 'skipped', says: /LISTEN is off/ },
+  { id: 'reach', probe: natOf('blocked'), result: 'problem', says: /No UDP packet[\s\S]*51818 and 51819/ },
+  { id: 'reach', probe: natOf('dependent'), result: 'warning', says: /through relays only[\s\S]*Forward/ },
+  { id: 'reach', probe: natOf('unknown'), result: 'skipped', says: /no beacon/ },
+  { id: 'ntp', probe: { output: async () => 'no\n' }, result: 'warning', says: /set-ntp true/ },
+];
+
+const tlsOf = (
+  files: { cert: string | null; key: string | null },
+  url = 'https://controller.example.com',
+): Partial<Broken> => ({
+  probe: {
+    text: async (path) => ({ '/tls.pem': files.cert, '/tls.key': files.key })[path] ?? null,
+  },
+  place: { own: { ...place.own, certFile: '/tls.pem', keyFile: '/tls.key', publicUrl: url } },
+});
+
+/** Each fault of the files that a controller serves with. */
+const brokenTls: readonly [Partial<Broken>, Result, RegExp][] = [
+  [tlsOf(serverFiles), 'ok', /fits its key and the public address/],
+  [tlsOf(serverFiles, 'https://other.example.com'), 'problem', /not for other\.example\.com of SALLYPORT_PUBLIC_URL/],
+  [tlsOf(serverFiles, 'https://192.0.2.1'), 'problem', /not for 192\.0\.2\.1/],
+  [tlsOf({ ...serverFiles, key: certificateFiles('x').key }), 'problem', /does not belong to the first certificate/],
+  [tlsOf({ ...serverFiles, cert: 'nonsense' }), 'problem', /no certificate in PEM/],
+  [tlsOf({ ...serverFiles, key: 'nonsense' }), 'problem', /no private key in PEM/],
+  [tlsOf({ ...serverFiles, cert: null }), 'problem', /\/tls\.pem cannot be read/],
+  [after(tlsOf(serverFiles), 20 * day), 'warning', /ends in \d+ days/],
+  [after(tlsOf(serverFiles), 400 * day), 'problem', /ended \d+ days ago/],
+  [after(tlsOf(serverFiles), -400 * day), 'problem', /begins at/],
+  [{ place: { own: { ...place.own, certFile: null } } }, 'skipped', /TLS ends elsewhere/],
 ];
 
 const rank: readonly Result[] = ['skipped', 'ok', 'warning', 'problem'];
@@ -154,7 +196,9 @@ test('a host on which everything is well has no warning', async () => {
   );
 });
 
-for (const { id, probe, place: where, result, says } of broken)
+const brokenFiles = brokenTls.map(([state, result, says]) => ({ ...state, id: 'tls-files', result, says }));
+
+for (const { id, probe, place: where, result, says } of [...broken, ...brokenFiles])
   test(`check ${id} says ${says.source}`, async () => {
     const report = await examine(probeOf(probe), { ...place, ...where });
     const findings = report.checks.find((check) => check.id === id)?.findings ?? [];
@@ -166,7 +210,7 @@ for (const { id, probe, place: where, result, says } of broken)
   });
 
 test('every check has a broken state here', () => {
-  const tried = new Set(broken.map(({ id }) => id));
+  const tried = new Set([...broken.map(({ id }) => id), 'tls-files']);
   assert.deepEqual(
     checks.map(({ id }) => id).filter((id) => !tried.has(id)),
     [],

@@ -1,11 +1,12 @@
 import { agentChecks } from './checks/agents.ts';
+import { controllerChecks } from './checks/controller.ts';
 import { networkChecks } from './checks/network.ts';
 import { systemChecks } from './checks/system.ts';
 import { skipped, warning } from './findings.ts';
 import type { Check, Finding, Place, Probe, Result } from './types.ts';
 
 /** Every check, in the order of the report. */
-export const checks: readonly Check[] = [...systemChecks, ...networkChecks, ...agentChecks];
+export const checks: readonly Check[] = [...systemChecks, ...networkChecks, ...agentChecks, ...controllerChecks];
 
 /** Findings of one check. */
 export interface Examined {

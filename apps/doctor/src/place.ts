@@ -1,5 +1,5 @@
 import type { Asked } from './arguments.ts';
-import type { Place, Probe, Role } from './types.ts';
+import type { OwnSettings, Place, Probe, Role } from './types.ts';
 
 /** Finds out what runs on this host, from what lies there, and where its controller is. */
 export async function findPlace(probe: Probe, asked: Asked): Promise<Place> {
@@ -9,6 +9,7 @@ export async function findPlace(probe: Probe, asked: Asked): Promise<Place> {
     asked.dataDir ?? (await firstWith(probe, 'sallyport.db', ['/var/lib/sallyport/controller', './data']));
   const settings = await deviceSettings(probe, clientDir);
   const environment = environmentOf((await probe.text('/etc/sallyport/gateway.env')) ?? '');
+  const own = ownSettings(probe, (await probe.text(controllerSettings)) ?? '');
   const signs: readonly [Role, readonly string[]][] = [
     ['controller', [`${dataDir}/sallyport.db`]],
     ['gateway', ['/etc/sallyport/gateway.env', `${gatewayDir}/identity.json`]],
@@ -20,8 +21,26 @@ export async function findPlace(probe: Probe, asked: Asked): Promise<Place> {
   return {
     roles,
     ...{ dataDir, gatewayDir, clientDir, tunnel: 'sallyport0' },
-    controller: asUrl(asked.controller ?? environment.get('SALLYPORT_CONTROLLER') ?? settings.controller),
-    caFile: asked.caFile ?? environment.get('SALLYPORT_CA_FILE') ?? settings.caFile,
+    controller: asUrl(
+      asked.controller ?? environment.get('SALLYPORT_CONTROLLER') ?? settings.controller ?? own.publicUrl,
+    ),
+    caFile: asked.caFile ?? environment.get('SALLYPORT_CA_FILE') ?? settings.caFile ?? own.certFile,
+    own,
+  };
+}
+
+/** Settings of the service of the controller. */
+export const controllerSettings = '/etc/sallyport/controller.env';
+
+function ownSettings({ environment }: Probe, text: string): OwnSettings {
+  const file = environmentOf(text);
+  const setting = (name: string): string | null => file.get(name) || environment[name] || null;
+  const listen = setting('SALLYPORT_BEACON_LISTEN') ?? ':51818';
+  return {
+    certFile: setting('SALLYPORT_TLS_CERT_FILE'),
+    keyFile: setting('SALLYPORT_TLS_KEY_FILE'),
+    publicUrl: setting('SALLYPORT_PUBLIC_URL'),
+    beacon: listen === 'off' ? null : Number(listen.slice(listen.lastIndexOf(':') + 1)),
   };
 }
 

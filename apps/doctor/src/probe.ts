@@ -16,6 +16,7 @@ export function systemProbe(version: string): Probe {
   return {
     isRoot: process.getuid?.() === 0,
     version,
+    environment: process.env,
     now: Date.now,
     kernel: release,
     output,

@@ -35,3 +35,23 @@ export function secretsIn(text: string): string[] {
   const lines = text.split('\n').map((line) => line.trim());
   return [...new Set([...lines, ...values])].filter((value) => value.length >= 12);
 }
+
+/** Settings of the controller that are secrets, or hold one. */
+const secretNames = /^SALLYPORT_(?:\w*(?:KEY|TOKEN|SECRET|PASSPHRASE|PASSWORD)|SMTP_URL)$/;
+
+/** Returns the secrets in a file of settings: values of secret names, and passwords in addresses. */
+export function secretSettings(text: string): string[] {
+  const values = [...text.matchAll(/^(\w+)=(.*)$/gm)]
+    .filter(([, name = '']) => secretNames.test(name))
+    .map(([, , value = '']) => value.trim().replace(/^(["'])(.*)\1$/, '$2'));
+  const passwords = values.map((value) => URL.parse(value)?.password ?? '');
+  return [...values, ...passwords, ...passwords.map(decoded)].filter((value) => value.length >= 6);
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}

@@ -37,6 +37,17 @@ export interface Place {
   /** Certificates to trust as well. */
   readonly caFile: string | null;
   readonly tunnel: string;
+  /** Settings of a controller on this host. */
+  readonly own: OwnSettings;
+}
+
+/** Settings of a controller, from its environment file or that of this program. */
+export interface OwnSettings {
+  readonly certFile: string | null;
+  readonly keyFile: string | null;
+  readonly publicUrl: string | null;
+  /** First UDP port of the beacon; null: it is off. */
+  readonly beacon: number | null;
 }
 
 /** Answer of a controller. */
@@ -60,6 +71,8 @@ export interface WireGuardFound {
 export interface Probe {
   readonly isRoot: boolean;
   readonly version: string;
+  /** Environment of this program. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
   now(): number;
   kernel(): string;
   /** Output of a program; null when there is no such program, or it fails. */

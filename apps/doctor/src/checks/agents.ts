@@ -5,7 +5,7 @@ import type { Check, Finding, Place, Probe } from '../types.ts';
 export const agentChecks: readonly Check[] = [
   { id: 'gateway', title: 'Gateway', roles: ['gateway'], run: gateway },
   { id: 'device', title: 'Device', roles: ['device'], run: device },
-  { id: 'ports', title: 'Ports', roles: ['controller'], run: ports },
+  { id: 'reach', title: 'Reachability by UDP', roles: ['gateway'], run: reach },
 ];
 
 async function gateway(probe: Probe, { gatewayDir }: Place): Promise<readonly Finding[]> {
@@ -66,22 +66,27 @@ async function device(probe: Probe, { clientDir }: Place): Promise<readonly Find
   return advice.map((line) => warning(line, 'See: sally netcheck'));
 }
 
-/** Ports of the beacon. */
-const beacon = [51_818, 51_819];
-
-async function ports(probe: Probe, { dataDir }: Place): Promise<Finding> {
-  const tables = await Promise.all(['/proc/net/udp', '/proc/net/udp6'].map((path) => probe.text(path)));
-  const open = new Set(tables.flatMap((text) => udpPorts(text ?? '')));
-  const runs = (await probe.stats(`${dataDir}/operator.sock`)) !== null;
-  const missing = beacon.filter((port) => !open.has(port));
-  if (!runs) return skipped(`no controller runs with ${dataDir}`);
-  if (missing.length === 0) return ok(`UDP ${beacon.join(' and ')} are open on this host`);
-  return warning(
-    `The beacon does not listen on UDP ${missing.join(' and ')}, so devices behind NATs get no direct connections.`,
-    'Unless you moved it (SALLYPORT_BEACON_LISTEN), see the log of the controller: another program may use the port.',
-  );
+/** What the controller's beacon and this gateway have heard of each other over UDP. */
+async function reach(probe: Probe, { gatewayDir }: Place): Promise<Finding> {
+  if (!probe.isRoot) return skipped('needs root: sudo sally doctor');
+  const status = await probe.gatewayStatus(gatewayDir);
+  if (status?.phase !== 'live') return skipped('the gateway is not connected');
+  const { kind, endpoint } = status.nat ?? { kind: 'unknown', endpoint: null };
+  switch (kind) {
+    case 'none':
+    case 'independent':
+      return ok(`UDP from this gateway reaches the beacon, which sees it at ${endpoint ?? 'an address'}`);
+    case 'blocked':
+      return problem(
+        'No UDP packet of this gateway reaches the beacon of the controller.',
+        'Let UDP from the WireGuard port of this gateway to ports 51818 and 51819 of the controller pass, and answers.',
+      );
+    case 'dependent':
+      return warning(
+        'The NAT in front of this gateway uses another port for each destination, so devices elsewhere reach it through relays only.',
+        'Forward its WireGuard port (UDP) to this host, and set that address as its endpoint.',
+      );
+    case 'unknown':
+      return skipped('the beacon has not seen this gateway yet, or the controller has no beacon');
+  }
 }
-
-/** Reads the bound ports from the kernel's table. */
-const udpPorts = (table: string): number[] =>
-  [...table.matchAll(/^\s*\d+: [0-9A-F]+:([0-9A-F]{4}) /gm)].map(([, port = '0']) => Number.parseInt(port, 16));
