@@ -209,6 +209,8 @@ const OTHERS = [
     'install-path',
     'operator backup',
     'operator restore',
+    'operator rotate-master-key',
+    'operator rotate-signing-key',
   ],
 ];
 

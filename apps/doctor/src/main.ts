@@ -23,7 +23,7 @@ async function main(args: readonly string[]): Promise<number> {
       process.stdout.write(asked === 'help' ? helpText : `sally doctor ${version}\n`);
       return 0;
     }
-    const probe = systemProbe(version);
+    const probe = systemProbe(version, process.env);
     const place = await findPlace(probe, asked);
     const report = await examine(probe, place);
     process.stdout.write(asked.json ? safeJson(`${JSON.stringify(report)}\n`) : cleanLines(reportText(report)));

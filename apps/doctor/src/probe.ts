@@ -10,13 +10,13 @@ import { openDetected, slowness } from '@sallyport/wireguard';
 import { askController } from './ask.ts';
 import type { ControllerAnswer, Probe, WireGuardFound } from './types.ts';
 
-/** Reads this host. `version` is that of this program. Answers of the controller are asked for once. */
-export function systemProbe(version: string): Probe {
+/** Reads this host. `version` and `environment` are those of this program. Answers of the controller are asked for once. */
+export function systemProbe(version: string, environment: Probe['environment']): Probe {
   const asked = new Map<string, Promise<ControllerAnswer>>();
   return {
     isRoot: process.getuid?.() === 0,
     version,
-    environment: process.env,
+    environment,
     now: Date.now,
     kernel: release,
     output,

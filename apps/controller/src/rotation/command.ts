@@ -39,7 +39,7 @@ const headings = {
 
 function next({ earlier, secrets, keptIn }: MasterKeyAnswer, step: 'look' | 'rotate' | 'finish'): string {
   if (keptIn !== undefined)
-    return `It lies in ${keptIn}. Backups from before an upgrade open with it; remove it when you need none.\nMake a backup now: sally operator backup FILE\n`;
+    return `It lies in ${keptIn}. Backups that the controller made before an upgrade open with it. Remove it when you need none of them.\nMake a backup now: sally operator backup FILE\n`;
   if (earlier === null) return step === 'look' ? 'To replace it: sally operator rotate-master-key\n' : '';
   if (secrets.earlier > 0) return 'Run it again to encrypt the rest: sally operator rotate-master-key\n';
   return 'Both keys stay readable. To remove the old one: sally operator rotate-master-key --finish\n';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { sql } from 'kysely';
@@ -11,14 +11,16 @@ import { settleHashKey } from '../secrets/hash-key.ts';
 import { loadIdentity } from '../secrets/identity.ts';
 import { readMasterKeys, replaceMasterKeys } from '../secrets/master-key.ts';
 import { testFolder } from '../testing/controller-process.ts';
-import { openTestStore } from '../testing/harness.ts';
+import { openTestStore, testPostgres } from '../testing/harness.ts';
 import { MasterKeyRotation } from './master-key.ts';
 import { sealedPlaces } from './sealed-places.ts';
 
 const operator: Actor = { kind: 'operator', id: null, name: 'operator' };
 const rowsOfEach = 3;
+/** Why these tests are not run on PostgreSQL. */
+const skip = testPostgres === undefined ? false : 'rows are filled by what SQLite tells about its tables';
 
-test('a rotation seals every secret again, and hashes stay', async (t) => {
+test('a rotation seals every secret again, and hashes stay', { skip }, async (t) => {
   const { store, file, box, old } = await sealedStore(t);
   const hash = box.keyedHash('token');
   const rotation = rotationOf(store, box, file);
@@ -45,7 +47,7 @@ test('a rotation seals every secret again, and hashes stay', async (t) => {
   await assert.rejects(rotation.finish(operator), /no master key is being replaced/);
 });
 
-test('a rotation that ends at any statement leaves every secret readable, and goes on', async (t) => {
+test('a rotation that ends at any statement leaves every secret readable, and goes on', { skip }, async (t) => {
   const { store, file, old } = await sealedStore(t);
   let interrupted = 0;
   for (let after = 1; ; after++) {
@@ -73,7 +75,7 @@ test('a rotation that ends at any statement leaves every secret readable, and go
   await assertReadable(store, createSecretBox(fresh));
 });
 
-test('a file that was left half written is replaced, and a file of strangers is refused', async (t) => {
+test('a file that was left half written is replaced, and a file of strangers is refused', { skip }, async (t) => {
   const { store, file, box } = await sealedStore(t);
   writeFileSync(`${file}.partial`, 'half');
   await rotationOf(store, box, file).rotate(operator);
@@ -90,7 +92,15 @@ test('a file that was left half written is replaced, and a file of strangers is 
   assert.throws(() => readMasterKeys(file), /in a second line at most/);
 });
 
-test('a key that the operator wrote above the old one is taken', async (t) => {
+test('a key file that cannot be replaced stays, and the message says how to go on by hand', { skip }, async (t) => {
+  const { store, file, box, old } = await sealedStore(t);
+  mkdirSync(`${file}.partial`);
+  await assert.rejects(rotationOf(store, box, file).rotate(operator), /cannot be replaced.*a first line above the old/);
+  assert.deepEqual(readMasterKeys(file), [old]);
+  await assertReadable(store, createSecretBox(old));
+});
+
+test('a key that the operator wrote above the old one is taken', { skip }, async (t) => {
   const { store, file, box, old } = await sealedStore(t);
   const own = randomBytes(32);
   writeFileSync(file, `${own.toString('hex')}\n${old.toString('hex')}\n`);
@@ -99,7 +109,7 @@ test('a key that the operator wrote above the old one is taken', async (t) => {
   await assertReadable(store, createSecretBox(own));
 });
 
-test('no rotation ends while a backup is made, and two do not work at once', async (t) => {
+test('no rotation ends while a backup is made, and two do not work at once', { skip }, async (t) => {
   const { store, file, box } = await sealedStore(t);
   const busy = new MasterKeyRotation({
     ...{ store, box, file },
@@ -112,7 +122,7 @@ test('no rotation ends while a backup is made, and two do not work at once', asy
   assert.equal(readMasterKeys(file).length, 2);
 });
 
-test('each tenant’s trail tells of the rotation and never holds a key', async (t) => {
+test('each tenant’s trail tells of the rotation and never holds a key', { skip }, async (t) => {
   const { store, file, box, tenant } = await sealedStore(t);
   await rotationOf(store, box, file).rotate(operator);
   await rotationOf(store, box, file).finish(operator);

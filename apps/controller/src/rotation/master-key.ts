@@ -3,6 +3,7 @@ import { basename, dirname, join } from 'node:path';
 import { unscoped } from '../db/scoped.ts';
 import { eachSealed, type Look } from '../db/sealed.ts';
 import type { Actor, Store } from '../db/store.ts';
+import { OperatorError } from '../errors.ts';
 import { masterKeyName, type RotatingBox } from '../secrets/box.ts';
 import { type MasterKeys, readMasterKeys, replaceMasterKeys } from '../secrets/master-key.ts';
 import { Alone, auditEverywhere, refused } from './alone.ts';
@@ -52,7 +53,7 @@ export class MasterKeyRotation {
     return this.#alone.run(async () => {
       const [current, earlier = null] = this.#keys();
       const next = earlier === null ? randomBytes(32) : current;
-      if (earlier === null) replaceMasterKeys(this.#deps.file, [next, current]);
+      if (earlier === null) this.#begin([next, current]);
       this.#deps.box.use(next);
       await auditEverywhere(this.#deps.store, actor, 'rotate master key', { masterKey: masterKeyName(next) });
       await this.#sealAll();
@@ -76,6 +77,17 @@ export class MasterKeyRotation {
         return { ...(await this.#look()), keptIn };
       }),
     );
+  }
+
+  #begin(keys: MasterKeys): void {
+    try {
+      replaceMasterKeys(this.#deps.file, keys);
+    } catch (error) {
+      if (!(error instanceof OperatorError)) throw error;
+      const byHand =
+        'or write a new key into it yourself, as a first line above the old one, and run the command again';
+      throw new OperatorError(`${error.message}; ${byHand}`);
+    }
   }
 
   /** The keys of the file, which must hold the one that this controller has used so far. */

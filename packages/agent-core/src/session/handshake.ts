@@ -8,7 +8,7 @@ import {
   transcriptText,
   trustedOrigin,
 } from '@sallyport/contract/channel';
-import type { AppliedState, SessionConfig } from './types.ts';
+import type { AppliedState, Effect, SessionConfig } from './types.ts';
 
 /** Message in which the controller proves its identity. */
 export type Challenge = Extract<ControllerMessage, { type: 'challenge' }>;
@@ -88,6 +88,15 @@ export function answerChallenge(
       ...(upgrades && { upgrades }),
     },
   };
+}
+
+/** Returns what pins the proven key: at enrolment, and when it takes the place of the pinned one. Otherwise null. */
+export function pinOf(
+  { controllerKey, succeeds }: Pick<Proven, 'controllerKey' | 'succeeds'>,
+  enrolled: boolean,
+): Extract<Effect, { kind: 'pin' }> | null {
+  if (!enrolled) return { kind: 'pin', controllerKey };
+  return succeeds === null ? null : { kind: 'pin', controllerKey, succeeds };
 }
 
 const keepsNoSecret = 'the controller sent a key that keeps no secret';

@@ -3,7 +3,7 @@ import { type Authority, DesiredState, type Verdict } from '../desired-state.ts'
 import { formatStoredState, readStoredState } from '../stored-state.ts';
 import { Enforcement } from './enforcement.ts';
 import { readFrame } from './frames.ts';
-import { answerChallenge, type Challenge, helloOf, type Opening, type Proven } from './handshake.ts';
+import { answerChallenge, type Challenge, helloOf, type Opening, type Proven, pinOf } from './handshake.ts';
 import { HeartbeatFilter } from './heartbeat-filter.ts';
 import { Posture } from './posture.ts';
 import { clockShift, skewWarning } from './skew.ts';
@@ -261,7 +261,10 @@ export class AgentSession {
   #welcomed(welcome: Extract<ControllerMessage, { type: 'welcome' }>, given: Moment): void {
     this.#enter('live', null);
     this.#offersToken = false;
-    this.#pin();
+    const pin = this.#proven && pinOf(this.#proven, this.#enrolled);
+    this.#enrolled = true;
+    this.#controllerKey = this.#proven?.controllerKey ?? this.#controllerKey;
+    if (pin !== null) this.#push(pin);
     const shiftMs = clockShift(welcome.now, given.now);
     const moment = this.#shiftClock(shiftMs, true, given);
     this.#waits.pulse.begin(welcome.heartbeatMs, moment.now);
@@ -294,15 +297,6 @@ export class AgentSession {
     this.#push({ kind: 'refused', code, message, enrolled: this.#enrolled });
     this.#offersToken = code === 'bad-token';
     this.#enter('refused', moment.now + refusalDelay(this.#timing, code, moment.random));
-  }
-
-  /** Pins the controller's key at enrolment, and when another has taken its place. */
-  #pin(): void {
-    if (this.#proven === null || (this.#enrolled && this.#proven.succeeds === null)) return;
-    const { controllerKey, succeeds } = this.#proven;
-    this.#push({ kind: 'pin', controllerKey, ...(this.#enrolled && succeeds !== null ? { succeeds } : {}) });
-    this.#enrolled = true;
-    this.#controllerKey = controllerKey;
   }
 
   #tellPosture(): void {
