@@ -1,56 +1,27 @@
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdir, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { test } from 'node:test';
-import { Cleanup, exec, until, whyNoNamespaces } from '@sallyport/testkit';
+import { Cleanup, until, whyNoNamespaces } from '@sallyport/testkit';
 import { makePolicy, makeResource } from '../lab/administration.ts';
 import { ClientUnderTest } from '../lab/client.ts';
+import { configure, hasDnsmasq, startDnsmasq } from '../lab/names.ts';
 import { SmallInternet } from '../lab/small-internet.ts';
 import { ControllerUnderTest, GatewayUnderTest } from '../lab/system.ts';
 
-const hasResolver = await exec('dnsmasq', ['--version']).then(
-  () => true,
-  () => false,
-);
-const skip = whyNoNamespaces() ?? (hasResolver ? false : 'needs dnsmasq');
-
-/** Gives the programs of a namespace a `resolv.conf` of their own. */
-async function resolvConf(world: SmallInternet, place: 'gateway' | 'laptop', text: string): Promise<void> {
-  const folder = join('/etc/netns', world.space(place).name);
-  world.cleanup.add(() => rm(folder, { recursive: true, force: true }));
-  await mkdir(folder, { recursive: true });
-  await writeFile(join(folder, 'resolv.conf'), text);
-  assert.equal(await world.space(place).exec('cat', '/etc/resolv.conf'), text);
-}
-
-async function startResolver(world: SmallInternet, records: readonly string[]): Promise<void> {
-  const where = ['--listen-address=10.20.0.10', '--bind-interfaces', '--user=root', '--pid-file=', '--no-hosts'];
-  const hosts = records.map((record) => `--host-record=${record}`);
-  const args = ['netns', 'exec', world.space('web').name, 'dnsmasq', '--keep-in-foreground', '--no-resolv'];
-  const child: ChildProcess = spawn('ip', [...args, ...where, ...hosts], { stdio: 'ignore' });
-  world.cleanup.add(async () => {
-    if (child.exitCode !== null || child.signalCode !== null) return;
-    const ended = once(child, 'exit');
-    child.kill('SIGKILL');
-    await ended;
-  });
-}
+const skip = whyNoNamespaces() ?? (hasDnsmasq ? false : 'needs dnsmasq');
 
 test('a native device reaches a private resource by its name, from the API to the packet', { skip }, async (t) => {
   const cleanup = new Cleanup();
   t.after(() => cleanup.run());
   const world = await SmallInternet.create(cleanup);
-  await resolvConf(world, 'gateway', 'nameserver 10.20.0.10\n');
-  await resolvConf(world, 'laptop', 'nameserver 127.0.0.9\noptions timeout:1 attempts:1\n');
-  await startResolver(world, ['wiki.corp.example,10.20.0.10', 'vault.corp.example,10.20.0.10']);
+  await configure(world, 'gateway', { 'resolv.conf': 'nameserver 10.20.0.10\n' });
+  await configure(world, 'laptop', { 'resolv.conf': 'nameserver 127.0.0.9\noptions timeout:1 attempts:1\n' });
+  await startDnsmasq(world, 'web', '10.20.0.10', ['wiki.corp.example,10.20.0.10', 'vault.corp.example,10.20.0.10']);
   const web = await world.host('web');
   await web.listenHttp(80, 'the wiki');
   const controller = await ControllerUnderTest.start(world);
   const body = { name: 'office', wireguardPort: '51820', endpoint: '203.0.113.20' };
   const { id: gatewayId, token } = await controller.call('createGateway', { body });
-  await GatewayUnderTest.start(world, controller, token);
+  const gateway = await GatewayUnderTest.start(world, controller, token);
   await controller.gatewayIs(gatewayId, 'ONLINE');
   const resource = (name: string) =>
     makeResource(controller, { name, addresses: [`${name}.corp.example`], ports: ['TCP 80'], gateways: [gatewayId] });
@@ -79,6 +50,30 @@ test('a native device reaches a private resource by its name, from the API to th
     const shown = await controller.call('getResource', { params: { id: wiki } });
     assert.equal(shown.status, 'ONLINE');
     assert.equal(shown.unreachableReason, undefined);
+  });
+
+  await t.test('an edited hosts file opens nothing, also with a way into the tunnel', async () => {
+    const space = world.space('laptop');
+    await configure(world, 'laptop', { hosts: '10.20.0.10 wiki.corp.example vault.corp.example\n' });
+    const denied = async () => {
+      const counter = ['inet', `sallyport_${gateway.interface}`, 'drop_denied_in'];
+      return Number(/packets (\d+)/.exec(await world.space('gateway').exec('nft', 'list', 'counter', ...counter))?.[1]);
+    };
+    const before = await denied();
+    await space.ip('route', 'add', '10.20.0.10/32', 'dev', laptop.interface);
+    await until('a denied packet', async () => {
+      // The client may take its own prefixes back at any time.
+      const peers = (await space.exec('wg', 'show', laptop.interface, 'allowed-ips')).trim().split('\n');
+      const [key = '', list = ''] = (peers.find((line) => line.includes('100.96.')) ?? '').split('\t');
+      const prefixes = [...list.split(' '), '10.20.0.10/32'].join(',');
+      await space.exec('wg', 'set', laptop.interface, 'peer', key, 'allowed-ips', prefixes);
+      assert.notEqual(await laptop.host.tcp('10.20.0.10', 80, { timeoutMs: 500 }), 'ok');
+      return (await denied()) > before;
+    });
+    assert.equal(await get('wiki.corp.example'), 'failed', 'the real address of a granted name');
+    assert.equal(await get('vault.corp.example'), 'failed', 'a name without a grant');
+    await configure(world, 'laptop', { hosts: '127.0.0.1 localhost\n' });
+    await until('the page again', async () => (await get('wiki.corp.example')) === 'the wiki');
   });
 
   await t.test('and the end of the policy closes it', async () => {

@@ -82,11 +82,16 @@ class Zone {
   }
 }
 
-/** Asks the gateway as the device. Returns the addresses, NODATA, SILENT or the code of the answer. */
-async function ask(world: World, name: string, type: 'A' | 'AAAA' | 'HTTPS' = 'A', over = 'udp'): Promise<string> {
+/** Asks the gateway as the device, or as another host. Returns the addresses, NODATA, SILENT or the code of the answer. */
+async function ask(
+  world: World,
+  name: string,
+  type: 'A' | 'AAAA' | 'HTTPS' = 'A',
+  over = 'udp',
+  from = world.device.namespace,
+): Promise<string> {
   const program = fileURLToPath(new URL('testing/ask-dns.ts', import.meta.url));
-  const { namespace } = world.device;
-  return (await namespace.exec(process.execPath, program, gatewayAddress, `${name}.corp.example`, type, over)).trim();
+  return (await from.exec(process.execPath, program, gatewayAddress, `${name}.corp.example`, type, over)).trim();
 }
 
 const hosts = {
@@ -167,6 +172,13 @@ test('a gateway resolves names, answers who may reach them, and translates', { s
     const [twofold] = virtual(5);
     assert.equal(await ask(world, 'twofold'), twofold);
     await until('a connection', async () => (await device.tcp(twofold, 80, { timeoutMs: 500 })) === 'ok');
+  });
+
+  await t.test('and hosts of the LAN get neither answers nor connections', async () => {
+    const { namespace } = world.server;
+    await namespace.ip('route', 'add', `${gatewayAddress}/32`, 'via', '10.20.0.1');
+    assert.equal(await ask(world, 'wiki', 'A', 'tcp', namespace), 'CLOSED');
+    assert.equal(await ask(world, 'wiki', 'A', 'udp', namespace), 'SILENT');
   });
 
   await t.test('with the last answer while the resolver is dead, also after kill -9', async () => {

@@ -1,4 +1,7 @@
-/** Asks a resolver once: ADDRESS NAME TYPE udp|tcp. Prints the sorted addresses, NODATA, or the code of the answer. */
+/**
+ * Asks a resolver once: ADDRESS NAME TYPE udp|tcp. Prints the sorted addresses, NODATA, the code of the answer, SILENT,
+ * or CLOSED when the resolver ended the connection.
+ */
 import { createSocket } from 'node:dgram';
 import { connect } from 'node:net';
 import { decode, encode, RECURSION_DESIRED, streamEncode } from 'dns-packet';
@@ -23,6 +26,16 @@ setTimeout(() => {
 if (over === 'tcp') {
   const socket = connect({ host: server, port: 53 }, () => socket.write(streamEncode(query)));
   socket.on('data', (data) => tell(data.subarray(2)));
+  let isOpen = false;
+  socket.on('connect', () => {
+    isOpen = true;
+  });
+  const ended = (why: string) => {
+    process.stdout.write(`${isOpen ? 'CLOSED' : why}\n`);
+    process.exit(0);
+  };
+  socket.on('error', (error: NodeJS.ErrnoException) => ended(error.code ?? error.message));
+  socket.on('close', () => ended('closed at once'));
 } else {
   const socket = createSocket(server.includes(':') ? 'udp6' : 'udp4');
   socket.on('message', tell);
