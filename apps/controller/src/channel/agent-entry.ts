@@ -319,6 +319,7 @@ export class AgentEntry {
       this.#host.deviceHandshake(this.tenant, device, at);
     this.#observeSources(message, skewMs, now);
     paths.record(message);
+    this.#reports.names = message.names ?? null;
     probes.record(message.probes);
     this.#presence.safeToStop(message.safeToStop);
   }

@@ -1,4 +1,4 @@
-import type { StateDelta, StateItem } from '@sallyport/contract/channel';
+import type { NameFigures, StateDelta, StateItem } from '@sallyport/contract/channel';
 import { PathBook } from './path-book.ts';
 import { PeerStatisticsBook } from './peer-statistics.ts';
 import { ProbeBook } from './probe-book.ts';
@@ -14,6 +14,8 @@ export class AgentReports {
   readonly paths = new PathBook();
   /** Null until an agent has connected. */
   agent: AgentDescription | null = null;
+  /** What the agent said about names in its last heartbeat; null: it has none. */
+  names: NameFigures | null = null;
   /** Milliseconds that the clock of the agent's host was ahead at the last heartbeat; null until then. */
   clockSkewMs: number | null = null;
 

@@ -169,7 +169,7 @@ export class AgentPresence {
   }
 
   view(now: number): Presence {
-    const { peers, probes, clockSkewMs, agent } = this.#reports;
+    const { peers, probes, clockSkewMs, agent, names } = this.#reports;
     const view: Presence = {
       connected: this.#connected,
       alive: this.alive(now),
@@ -184,7 +184,7 @@ export class AgentPresence {
       safeToStop: this.#safeToStop,
       clockSkewMs,
     };
-    return agent === null ? view : Object.assign(view, { agent });
+    return Object.assign(view, agent !== null && { agent }, names !== null && { names });
   }
 
   /** Next moment at which the view changes by time alone; null when it does not. */

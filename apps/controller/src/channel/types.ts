@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream';
 import type {
   AgentRole,
   FindPath,
+  NameFigures,
   PathReport,
   ProbeResult,
   Revision,
@@ -153,6 +154,8 @@ export interface Presence {
   readonly clockSkewMs: number | null;
   /** Description of the agent and its host; left out until one has connected. */
   readonly agent?: AgentDescription;
+  /** What a gateway said about names in its last heartbeat; left out without names. */
+  readonly names?: NameFigures;
 }
 
 /** Description of an agent and its host, as the agent reports it. */

@@ -4,6 +4,7 @@ import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { isOutdated } from '../channel/outdated.ts';
 import type { Channel } from '../channel/types.ts';
 import type { Connections } from './connections.ts';
+import { nameMetrics } from './name-metrics.ts';
 import { type FollowedPaths, pathMetrics } from './path-metrics.ts';
 
 /** What the metrics read at each scrape. */
@@ -60,6 +61,7 @@ export function createMetrics(): Metrics {
       agentGauges(registers, followed);
       pathMetrics(registers, followed);
       upgradeMetrics(registers, followed);
+      nameMetrics(registers, () => figuresOfNames(followed));
     },
     request: (route, method, status, seconds) => requests.observe({ route, method, status }, seconds),
     compiled: (ms) => {
@@ -91,6 +93,14 @@ function upgradeMetrics(registers: Registry[], { upgrades }: Followed): void {
       for (const [state, count] of Object.entries(upgrades.ended)) this.inc({ state: state.toLowerCase() }, count);
     },
   });
+}
+
+/** A gateway that is gone has no figures. Those of another process begin at zero. */
+function* figuresOfNames({ channel, runtimes }: Followed) {
+  for (const agent of runtimes.followedAgents()) {
+    const { connected, names } = channel.presence(agent);
+    if (connected && names !== undefined) yield [agent, names] as const;
+  }
 }
 
 /** Measures every request of the server. */

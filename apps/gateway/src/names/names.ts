@@ -3,6 +3,7 @@ import { gatewayOf, type ItemChange, isOpen, type Work } from '@sallyport/agent-
 import { DnsServer, failureOf, LatestWriter, type Log, type StateDirectory } from '@sallyport/agent-runtime';
 import {
   type GatewayItem,
+  type NameFigures,
   type NameItem,
   type ProbeResult,
   publicClass,
@@ -14,6 +15,7 @@ import { answersAt } from '../probing/probes.ts';
 import { AddressHealth } from './address-health.ts';
 import { answerQuery } from './answer.ts';
 import { Asking } from './asking.ts';
+import { Figures } from './figures.ts';
 import { FlowEnder } from './flows.ts';
 import { forbiddenAddresses } from './forbidden.ts';
 import { Forwarding } from './forwarding.ts';
@@ -22,7 +24,7 @@ import { formatAnswers, readAnswers } from './memory.ts';
 import { isPrivate } from './private-names.ts';
 import { type NameState, Resolver } from './resolver.ts';
 import { ResolverHealth, resolversFor } from './servers.ts';
-import { type AddressType, askUpstream, type Upstream, type UpstreamAnswer } from './upstream.ts';
+import { type AddressType, askUpstream, type ResolverAddress, type Upstream, type UpstreamAnswer } from './upstream.ts';
 
 type Items = ReadonlyMap<string, StateItem>;
 
@@ -69,6 +71,7 @@ export class GatewayNames {
   #hostResolvers: HostResolvers | null = null;
   readonly #health: ResolverHealth;
   readonly #addresses: AddressHealth;
+  readonly #figures = new Figures();
   readonly #flows: FlowEnder;
   #forbidden: { gateway: GatewayItem; until: number; test: (address: string) => boolean } | null = null;
   /** Names that changed, and those whose translation is being put in force. */
@@ -121,6 +124,11 @@ export class GatewayNames {
 
   takeChanges(): NamesChange | null | undefined {
     return this.#resolver?.changes.takeChanges();
+  }
+
+  /** Counts of queries and questions; null: this gateway has had no names. */
+  get figures(): NameFigures | null {
+    return this.#resolver === null ? null : this.#figures.of(this.#resolver.states());
   }
 
   /** How the names resolve, as results of probes. */
@@ -268,7 +276,11 @@ export class GatewayNames {
     const system = (await this.#hostResolvers?.list()) ?? [];
     const routed = gatewayOf(this.#items)?.dnsServers ?? [];
     const serversFor = (asked: string) => this.#health.sorted(resolversFor(asked, routed, system));
-    return { serversFor, timeoutMs: answerMs, asked: this.#health.note.bind(this.#health) };
+    const asked = (server: ResolverAddress, answered: boolean, ms: number) => {
+      this.#health.note(server, answered);
+      this.#figures.asked(answered, ms);
+    };
+    return { serversFor, timeoutMs: answerMs, asked };
   }
 
   async #renew(): Promise<void> {
@@ -306,8 +318,8 @@ export class GatewayNames {
     return this.#forbidden.test(address);
   }
 
-  #answer(query: Buffer, source: string, over: 'udp' | 'tcp'): Promise<Buffer | null> {
-    return answerQuery(query, source, {
+  async #answer(query: Buffer, source: string, over: 'udp' | 'tcp'): Promise<Buffer | null> {
+    const answer = await answerQuery(query, source, {
       mayAsk: (from, name) => this.#asking.mayAsk(from, name, this.#options.now()),
       virtual: (name) => {
         const item = this.#items.get(`name/${name}`);
@@ -317,6 +329,8 @@ export class GatewayNames {
       forward: (packet, name) =>
         this.#isForwarded(name, source) ? this.#forwarding.answer(packet, source, over) : null,
     });
+    this.#figures.answered(answer);
+    return answer;
   }
 
   /** Names of resources are answered here, also with a refusal. */

@@ -42,8 +42,8 @@ export interface Upstream {
   readonly serversFor: (name: string) => readonly ResolverAddress[];
   /** Time for one answer. */
   readonly timeoutMs: number;
-  /** Called after each resolver was asked, with whether it answered. */
-  readonly asked?: (server: ResolverAddress, answered: boolean) => void;
+  /** Called after each resolver was asked, with whether it answered, and how long that took. */
+  readonly asked?: (server: ResolverAddress, answered: boolean, ms: number) => void;
 }
 
 /**
@@ -88,15 +88,17 @@ async function askUntil<T>(
 ): Promise<T> {
   const servers = serversFor(name);
   let failure = new UpstreamError('this host has no resolver');
-  for (const server of Array.from({ length: triesPerServer }, () => servers).flat())
+  for (const server of Array.from({ length: triesPerServer }, () => servers).flat()) {
+    const began = performance.now();
     try {
       const found = read(await askOnce(server, name, type, timeoutMs));
-      asked?.(server, true);
+      asked?.(server, true, performance.now() - began);
       return found;
     } catch (error) {
-      asked?.(server, false);
+      asked?.(server, false, performance.now() - began);
       failure = error instanceof UpstreamError ? error : new UpstreamError((error as Error).message);
     }
+  }
   throw failure;
 }
 

@@ -250,7 +250,9 @@ export class GatewayPlane implements AgentPlane {
 
   #others() {
     const probes = [...this.#prober.results, ...this.#names.results];
-    return { probes, paths: this.#paths.reports(), relays: [...this.#paths.relays()] };
+    const { figures } = this.#names;
+    const names = figures === null ? {} : { names: figures };
+    return { probes, paths: this.#paths.reports(), relays: [...this.#paths.relays()], ...names };
   }
 
   #openRelay(): Promise<RelayServer> {

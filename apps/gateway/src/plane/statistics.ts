@@ -15,7 +15,7 @@ export class Statistics {
   heartbeat(
     items: ReadonlyMap<string, StateItem>,
     { device, counters, relayed }: Reading,
-    others: Pick<HeartbeatData, 'probes' | 'paths' | 'relays'>,
+    others: Pick<HeartbeatData, 'probes' | 'paths' | 'relays' | 'names'>,
     now: number,
   ): HeartbeatData {
     const policies = [...(counters?.policies ?? [])].map(([policy, count]) => ({ policy, ...count }));

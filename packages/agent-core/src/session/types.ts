@@ -110,7 +110,7 @@ export type Input =
 /** Complete statistics. The session sends only changes. */
 export type HeartbeatData = Pick<
   Heartbeat,
-  'peers' | 'policies' | 'dropped' | 'probes' | 'paths' | 'relays' | 'safeToStop'
+  'peers' | 'policies' | 'dropped' | 'probes' | 'paths' | 'relays' | 'safeToStop' | 'names'
 >;
 
 /** Facts about a device that admission rules can use. */

@@ -148,6 +148,18 @@ export const PathReport = z.strictObject({
 });
 export type PathReport = z.infer<typeof PathReport>;
 
+/** What a gateway is asked about names, and what it asks. Counts begin at zero with the agent. */
+export const NameFigures = z.strictObject({
+  /** Names with a usable real address, and names without one. */
+  resolved: counter,
+  unresolved: counter,
+  /** Queries of devices by result: the code of the answer in lower case, `ignored` or `other`. */
+  queries: recordOf(z.string().regex(/^[a-z]{1,16}$/), counter, 16),
+  /** Questions to resolvers, and the whole time that they took. */
+  asked: z.strictObject({ answered: counter, failed: counter, ms: counter }),
+});
+export type NameFigures = z.infer<typeof NameFigures>;
+
 /** Sent every heartbeat interval. `peers` and `probes` hold only changes since the last heartbeat of this connection. */
 export const Heartbeat = z.strictObject({
   type: z.literal('heartbeat'),
@@ -163,6 +175,8 @@ export const Heartbeat = z.strictObject({
   /** All known round-trip times to relay points; null: no answer. */
   relays: list(z.strictObject({ gateway: z.uuid(), rttMs: z.number().nonnegative().nullable() }), 10_000),
   safeToStop: z.boolean(),
+  /** Left out by devices, and by gateways that have no names. */
+  names: NameFigures.optional(),
 });
 export type Heartbeat = z.infer<typeof Heartbeat>;
 
