@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { bundleItem, classItem, profileItem } from '@sallyport/agent-core/testing';
-import type { NameItem, StateItem } from '@sallyport/contract/channel';
+import { type NameItem, publicClass, type StateItem } from '@sallyport/contract/channel';
 import { exec, until, whyNoNamespaces } from '@sallyport/testkit';
 import { lastHeard, serverAddress, serverAddress6, World } from './testing/world.ts';
 
@@ -232,5 +232,15 @@ test('a gateway resolves names, answers who may reach them, and translates', { s
     const rules = await world.gateway.exec('nft', 'list', 'ruleset');
     assert.doesNotMatch(rules, /dnat|dport 53/);
     assert.ok((await lastHeard(controller, 'heartbeat')).dropped !== undefined);
+  });
+
+  await t.test('unless devices have a full tunnel through it, which ask for all names', async () => {
+    const gateway = world.items().find(({ kind }) => kind === 'gateway') as StateItem & { kind: 'gateway' };
+    const internet = classItem('internet', ['0.0.0.0-255.255.255.255']);
+    await controller.change([
+      { ...gateway, forwarding: true },
+      { ...internet, id: publicClass, key: `class/${publicClass}` },
+    ]);
+    await until('an answer', async () => (await ask(world, 'absent')) === 'NXDOMAIN');
   });
 });
