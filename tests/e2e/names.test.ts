@@ -15,7 +15,8 @@ test('a native device reaches a private resource by its name, from the API to th
   const world = await SmallInternet.create(cleanup);
   await configure(world, 'gateway', { 'resolv.conf': 'nameserver 10.20.0.10\n' });
   await configure(world, 'laptop', { 'resolv.conf': 'nameserver 127.0.0.9\noptions timeout:1 attempts:1\n' });
-  await startDnsmasq(world, 'web', '10.20.0.10', ['wiki.corp.example,10.20.0.10', 'vault.corp.example,10.20.0.10']);
+  const records = ['wiki.corp.example,10.20.0.10', 'vault.corp.example,10.20.0.10', 'public.example,198.51.100.7'];
+  await startDnsmasq(world, 'web', '10.20.0.10', records);
   const web = await world.host('web');
   await web.listenHttp(80, 'the wiki');
   const controller = await ControllerUnderTest.start(world);
@@ -79,5 +80,18 @@ test('a native device reaches a private resource by its name, from the API to th
   await t.test('and the end of the policy closes it', async () => {
     await controller.call('deletePolicy', { params: { id: policy } });
     await until('the page to be gone', async () => (await get('wiki.corp.example')) === 'failed');
+  });
+
+  await t.test('and a full tunnel takes all names with it', async () => {
+    const look = `require('dns').lookup('public.example', 4, (e, a) => console.log(e ? e.code : a))`;
+    const resolve = async () => (await world.space('laptop').exec(process.execPath, '-e', look)).trim();
+    assert.match(await resolve(), /^E/, 'the laptop has no resolver of its own');
+    await makePolicy(controller, 'everything', {
+      ...{ type: 'INTERNET', mode: 'INTERNET_ACCESS_POINT' },
+      ...{ devices: [laptop.id], gateways: [gatewayId] },
+    });
+    await until('the answer of the gateway', async () => (await resolve()) === '198.51.100.7').catch((error: Error) => {
+      throw new Error(`${error.message}\n${laptop.daemon.output.slice(-3000)}`);
+    });
   });
 });

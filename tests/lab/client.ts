@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import net from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -83,7 +84,7 @@ export class ClientUnderTest {
     const where = ['--state-dir', this.stateDir, '--interface', this.interface, '--controller', this.#controller.url];
     this.daemon = Daemon.start(
       [
-        ...[...this.#program, 'run', '--insecure', ...where, ...args],
+        ...[...this.#program, 'run', '--insecure', ...where, ...this.#dns(), ...args],
         ...(key === undefined ? [] : ['--enrolment-key-file', '-']),
       ],
       {
@@ -93,6 +94,11 @@ export class ClientUnderTest {
         ...(key !== undefined && { input: `${key}\n` }),
       },
     );
+  }
+
+  /** A place without a `resolv.conf` of its own sees that of this machine, which stays as it is. */
+  #dns(): string[] {
+    return existsSync(`/etc/netns/${this.#world.space(this.place).name}/resolv.conf`) ? [] : ['--dns', 'off'];
   }
 
   /** Runs `sally down` and returns its output. */
