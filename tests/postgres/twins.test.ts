@@ -1,27 +1,14 @@
 import assert from 'node:assert/strict';
-import { readdirSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
 import { Cleanup, PostgresServer } from '@sallyport/testkit';
 import { migrate } from '../../apps/controller/src/db/migrate.ts';
-import { ownMigrations, postgresMigrations } from '../../apps/controller/src/db/schema-versions.ts';
 import { asAdmin, clonePostgres } from '../../apps/controller/src/testing/postgres.ts';
 
 type Client = Parameters<Parameters<typeof asAdmin>[1]>[0];
 
-/** The SQLite migrations that the first one of PostgreSQL stands for. */
-const merged = 14;
-
 /** A table: its columns, indexes and references, each as one line. */
 type Shape = Record<string, { columns: string[]; indexes: string[]; references: string[] }>;
-
-test('each migration from 0015 on stands in both folders under the same name', () => {
-  const later = (folder: string) =>
-    readdirSync(folder)
-      .filter((name) => Number(name.slice(0, 4)) > merged)
-      .sort();
-  assert.deepEqual(later(postgresMigrations.folder), later(ownMigrations.folder));
-});
 
 test('both databases have the same tables, columns, indexes and references', async (t) => {
   const cleanup = new Cleanup();

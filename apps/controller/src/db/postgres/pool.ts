@@ -60,6 +60,11 @@ export class PostgresPool {
       throw lost(error);
     });
     let failed = false;
+    // The connection may end between two statements, when no statement is there to fail.
+    const ended = (): void => {
+      failed = true;
+    };
+    client.on('error', ended);
     return {
       query: (async (text: string, values: readonly unknown[]) => {
         const name = this.#statements.nameOf(text, values);
@@ -70,7 +75,10 @@ export class PostgresPool {
           throw lost(error);
         }
       }) as unknown as PostgresPoolClient['query'],
-      release: (destroy) => client.release(failed || destroy),
+      release: (destroy) => {
+        client.off('error', ended);
+        client.release(failed || destroy);
+      },
     };
   }
 

@@ -1,0 +1,239 @@
+import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import net from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Cleanup, PostgresServer, until } from '@sallyport/testkit';
+import { openPostgres, type PostgresEvents } from '../../apps/controller/src/db/postgres/open.ts';
+import { scoped } from '../../apps/controller/src/db/scoped.ts';
+import { createStore, type Store, type WriteContext } from '../../apps/controller/src/db/store.ts';
+import { createTenant } from '../../apps/controller/src/features/tenants/commands.ts';
+import { ControllerProcess } from '../../apps/controller/src/testing/controller-process.ts';
+import { clonePostgres } from '../../apps/controller/src/testing/postgres.ts';
+
+const cleanup = new Cleanup();
+let server: PostgresServer;
+const folder = mkdtempSync(join(tmpdir(), 'sallyport-lost-'));
+cleanup.add(async () => rmSync(folder, { recursive: true }));
+
+before(async () => {
+  server = await PostgresServer.start(cleanup);
+});
+after(() => cleanup.run());
+
+const actor = { kind: 'system', id: null, name: 'test' } as const;
+
+/** Everything that a database tells while it comes and goes. */
+class Told implements PostgresEvents {
+  readonly losses: unknown[] = [];
+  readonly ends: unknown[] = [];
+  returns = 0;
+  readonly lost = (error: unknown) => void this.losses.push(error);
+  readonly check = () => undefined;
+  readonly back = () => {
+    this.returns++;
+  };
+  readonly ended = (error: unknown) => void this.ends.push(error);
+}
+
+async function open(told = new Told()) {
+  const { db, place } = await clonePostgres(server.url(), told);
+  const store = createStore(db, db.now);
+  const { tenant } = await createTenant(store, actor, 'First');
+  return { store, place, tenant: tenant.id, told };
+}
+
+/** Makes one row, and a revision for it. */
+function make(store: Store, tenant: string, name: string): Promise<number> {
+  const context: WriteContext = { tenant, actor, action: 'make', sourceIp: null, requestId: null };
+  return store.write(context, async (tx) => {
+    const id = randomUUID();
+    const values = { id, created_at: tx.now, name, type: 'CUSTOM' as const, network_protocols: '[]' };
+    await tx.scoped.insertInto('protocols', values).execute();
+    tx.changed({ kind: 'protocol', id, op: 'create', after: { name } });
+    return tx.revision + 1;
+  });
+}
+
+async function made(store: Store, tenant: string): Promise<string[]> {
+  const rows = await scoped(store.db, tenant).selectFrom('protocols').select('name').execute();
+  return rows.map(({ name }) => name).filter((name) => name.startsWith('made '));
+}
+
+async function revisions(store: Store, tenant: string): Promise<number[]> {
+  const rows = await scoped(store.db, tenant).selectFrom('change_log').select('revision').distinct().execute();
+  return rows.map(({ revision }) => revision).sort((a, b) => a - b);
+}
+
+test('a server that dies in the middle of writes loses none that was acknowledged', async () => {
+  const { store, tenant, told } = await open();
+  const acknowledged: string[] = [];
+  const refusals: { readonly code?: string }[] = [];
+  let running = true;
+  const caller = async (number: number): Promise<void> => {
+    for (let n = 0; running; n++) {
+      const name = `made ${number} ${n}`;
+      await make(store, tenant, name).then(
+        () => acknowledged.push(name),
+        async (error) => {
+          refusals.push(error);
+          await sleep(20);
+        },
+      );
+    }
+  };
+  const callers = Array.from({ length: 4 }, (_, number) => caller(number));
+  for (let death = 1; death <= 2; death++) {
+    const before = acknowledged.length;
+    await until('writes succeed', () => acknowledged.length > before + 20);
+    await server.kill('SIGKILL');
+    await until('the loss is noticed', () => told.losses.length >= death);
+    assert.match(String(store.trouble()), /does not answer/);
+    await assert.rejects(make(store, tenant, 'refused'), { code: 'unavailable' });
+    await server.run();
+    await until('the database is back', () => told.returns >= death);
+  }
+  running = false;
+  await Promise.all(callers);
+  const found = await made(store, tenant);
+  assert.deepEqual(
+    acknowledged.filter((name) => !found.includes(name)),
+    [],
+    'each acknowledged write is there',
+  );
+  assert.equal(new Set(found).size, found.length, 'none is there twice');
+  const all = await revisions(store, tenant);
+  assert.deepEqual(
+    all,
+    all.map((_, at) => at + 1),
+    'revisions have no gap',
+  );
+  assert.ok(refusals.every(({ code }) => code === 'unavailable'));
+  assert.deepEqual(told.ends, []);
+  await store.close();
+});
+
+test('a commit without an answer counts once, whether it has happened or not', async () => {
+  const { store: first, place, tenant } = await open();
+  await first.close();
+  for (const cut of ['before the commit', 'after the commit'] as const) {
+    const proxy = await Cutter.start(join(server.folder, `.s.PGSQL.${server.port}`));
+    const db = await openPostgres({ ...place, host: '127.0.0.1', port: proxy.port }, new Told());
+    const store = createStore(db, db.now);
+    const notices: number[] = [];
+    store.onCommit(({ revision }) => notices.push(revision));
+    proxy.cut = cut;
+    const revision = await make(store, tenant, `made ${cut}`);
+    assert.equal(proxy.cut, null, 'the connection was cut');
+    const names = await made(store, tenant);
+    assert.equal(names.filter((name) => name === `made ${cut}`).length, 1, cut);
+    assert.deepEqual(notices, [revision]);
+    assert.equal((await revisions(store, tenant)).at(-1), revision);
+    await store.close();
+    proxy.stop();
+  }
+});
+
+test('a controller whose lock was lost gets it back, and ends when another one had the database meanwhile', async () => {
+  const { store, place, tenant, told } = await open();
+  const end = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND classid = 23057";
+  await server.sql(end, place.database);
+  await until('the lock is back', () => told.returns === 1);
+  await make(store, tenant, 'made after');
+  await server.sql(`UPDATE meta SET value = 'other' WHERE key = 'controller_process'`, place.database);
+  await server.sql(end, place.database);
+  await until('the controller ends', () => told.ends.length === 1);
+  assert.match(String(told.ends[0]), /another controller had the database/);
+  await assert.rejects(make(store, tenant, 'refused'), { code: 'unavailable' });
+  await store.close();
+});
+
+test('the API answers 503 while the database is gone, and goes on in the same process', async () => {
+  await server.sql('CREATE DATABASE api');
+  const keyFile = join(folder, 'master.key');
+  writeFileSync(keyFile, 'ab'.repeat(32));
+  const env = {
+    SALLYPORT_DATABASE_URL: server.url('api'),
+    SALLYPORT_MASTER_KEY_FILE: keyFile,
+    SALLYPORT_BOOTSTRAP_API_KEY: 'k'.repeat(40),
+  };
+  const after = (work: () => Promise<unknown>) => cleanup.add(async () => void (await work()));
+  const controller = await ControllerProcess.start({ after } as never, join(folder, 'data'), [], env);
+  const ask = async (path: string, body?: object) => {
+    const headers = { apikey: 'k'.repeat(40), 'content-type': 'application/json' };
+    const post = body === undefined ? {} : { method: 'POST', body: JSON.stringify(body) };
+    const answer = await fetch(`${controller.url}${path}`, { headers, ...post });
+    return { status: answer.status, json: await answer.json() };
+  };
+  const gateway = { name: 'one', wireguardPort: '51820' };
+  assert.equal((await ask('/tenants/gateways', gateway)).status, 201);
+  assert.equal((await ask('/readyz')).status, 200);
+  await server.kill('SIGKILL');
+  await until('/readyz says so', async () => (await ask('/readyz')).status === 503);
+  for (const answer of [await ask('/tenants/gateways', gateway), await ask('/tenants/devices')]) {
+    assert.equal(answer.status, 503);
+    assert.equal(answer.json.code, 'unavailable');
+    assert.match(answer.json.detail, /The database does not answer/);
+  }
+  await server.run();
+  await until('/readyz says so', async () => (await ask('/readyz')).status === 200);
+  assert.equal((await ask('/tenants/gateways', { ...gateway, name: 'two' })).status, 201);
+  const names = (await ask('/tenants/gateways')).json.map(({ name }: { name: string }) => name);
+  assert.deepEqual(names, ['one', 'two']);
+  assert.match(controller.stderr, /the database answers again/);
+  assert.doesNotMatch(controller.stderr, /postgres:\/\//);
+  assert.equal(await controller.kill('SIGTERM'), 0);
+});
+
+/** Carries connections to the socket of a server, and cuts one in the middle of its next commit. */
+class Cutter {
+  readonly #server: net.Server;
+  readonly #sockets = new Set<net.Socket>();
+  cut: 'before the commit' | 'after the commit' | null = null;
+
+  private constructor(path: string) {
+    this.#server = net.createServer((client) => this.#carry(client, net.connect(path)));
+  }
+
+  static async start(path: string): Promise<Cutter> {
+    const proxy = new Cutter(path);
+    await new Promise<void>((resolve) => proxy.#server.listen(0, '127.0.0.1', resolve));
+    return proxy;
+  }
+
+  get port(): number {
+    return (this.#server.address() as net.AddressInfo).port;
+  }
+
+  stop(): void {
+    for (const socket of this.#sockets) socket.destroy();
+    this.#server.close();
+  }
+
+  #carry(client: net.Socket, target: net.Socket): void {
+    let silent = false;
+    for (const socket of [client, target]) {
+      this.#sockets.add(socket);
+      socket.on('error', () => undefined);
+      socket.once('close', () => {
+        client.destroy();
+        target.destroy();
+      });
+    }
+    client.on('data', (data) => {
+      const { cut } = this;
+      if (cut === null || !/^Q.{4}commit\0$/s.test(data.toString('latin1'))) return void target.write(data);
+      this.cut = null;
+      if (cut === 'before the commit') return void client.destroy();
+      silent = true;
+      target.write(data);
+    });
+    target.on('data', (data) => {
+      if (silent) client.destroy();
+      else client.write(data);
+    });
+  }
+}
