@@ -107,6 +107,7 @@ async function carryOut(
     ...trial,
     settleMs: Math.min(5_000, trial.patienceMs / 4),
     restartMs: Math.min(15_000, trial.patienceMs / 4),
+    countDropsMs: 2_000,
     controllerAnswers,
     signalTo,
     tell: (text) => session.note(text),

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { exitCodes, Failure } from '../failure.ts';
 import { holderOf, type RunningAgent, readFacts } from './agents.ts';
+import { type DropReading, dropFault, rateOf, readDrops } from './drops.ts';
 import { type Facts, faultsOf } from './health.ts';
 import { currentVersion, type Layout, removeVersions, switchCurrent, versionFolder } from './layout.ts';
 import { livingProcess } from './processes.ts';
@@ -23,6 +24,8 @@ export interface TrialOptions {
   readonly restartMs: number;
   readonly controllerAnswers: (agent: RunningAgent) => Promise<boolean>;
   readonly signalTo: (pid: number, signal: 'SIGUSR2' | 'SIGKILL') => void;
+  /** How long drops of the old version are counted before the trial, milliseconds. */
+  readonly countDropsMs: number;
   readonly tell: (text: string) => void;
   readonly signal: AbortSignal;
 }
@@ -45,13 +48,14 @@ export async function tryVersion(options: TrialOptions): Promise<Outcome> {
   const from = currentVersion(layout);
   const before = new Map<RunningAgent, Facts>();
   for (const agent of agents) before.set(agent, await readFacts(agent));
+  const drops = agents.length === 0 ? null : await dropsNow(options.countDropsMs);
   const other = await beginTrial(layout, version);
   if (other !== null) throw new Failure(exitCodes.conflict, `Another upgrade is under way, to version ${other}`);
   let faults: string[];
   try {
     tell(`Starting version ${version} beside the tunnels of ${from}.`);
     for (const agent of agents) await restart(options, agent);
-    faults = await judge(options, before);
+    faults = await judge(options, before, drops);
     if (faults.length === 0) await switchCurrent(layout, version);
   } catch (error) {
     faults = [error instanceof Error ? error.message : String(error)];
@@ -72,26 +76,47 @@ async function tidy({ layout, version }: TrialOptions, from: string): Promise<vo
   await removeVersions(layout, [from]);
 }
 
-/** Waits until every agent is healthy for a while. Returns the faults that lasted. */
-async function judge(options: TrialOptions, before: ReadonlyMap<RunningAgent, Facts>): Promise<string[]> {
+/** Waits until every agent is healthy, and drops no more than before, for a while. Returns the faults that lasted. */
+async function judge(
+  options: TrialOptions,
+  before: ReadonlyMap<RunningAgent, Facts>,
+  dropsBefore: number | null,
+): Promise<string[]> {
   const { patienceMs, settleMs, restartMs, signal } = options;
   const began = performance.now();
   const seen = new Set<number>();
   let healthySince: number | null = null;
+  let drops: DropReading | null = null;
   let runningAt = began;
   for (;;) {
     const faults = await faultsNow(options, before, seen);
     const now = performance.now();
     if (signal.aborted) return ['the upgrade was interrupted'];
     if (!faults.some((fault) => fault.endsWith(absent))) runningAt = now;
-    healthySince = faults.length === 0 ? (healthySince ?? now) : null;
-    if (healthySince !== null && now - healthySince >= settleMs) return [];
+    if (faults.length > 0) healthySince = null;
+    else if (healthySince === null) {
+      healthySince = now;
+      drops = await readDrops();
+    } else if (now - healthySince >= settleMs) {
+      const fault = dropFault(dropsBefore, rateOf(drops, await readDrops()));
+      if (fault === null) return [];
+      if (now - began >= patienceMs) return [fault];
+      healthySince = null;
+    }
     // Each agent has the process that it had, or one more for the start of the new version.
     if (seen.size > 2 * options.agents.length) return [...faults, 'the agent ends and starts again and again'];
     if (now - runningAt >= restartMs) return faults;
     if (healthySince === null && now - began >= patienceMs) return faults;
     await wait(pollMs);
   }
+}
+
+/** Returns the drops per second of the version that runs now; null when they cannot be read. */
+async function dropsNow(ms: number): Promise<number | null> {
+  const from = await readDrops();
+  if (from === null) return null;
+  await wait(ms);
+  return rateOf(from, await readDrops());
 }
 
 const absent = 'the agent does not run';
