@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readFile, readlink, rm, symlink, writeFile } from 'node:fs/promises';
+import { copyFile, mkdtemp, readFile, readlink, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -18,6 +18,12 @@ const deaf = `
 process.prependListener('SIGUSR2', () => undefined);
 process.stderr.write('a deaf version runs\\n');
 setInterval(() => undefined, 1000);
+`;
+
+/** A version that works, and ends soon after each start. */
+const crashes = `
+setTimeout(() => process.kill(process.pid, 'SIGKILL'), 1500);
+await import('./real.ts');
 `;
 
 test('upgrades of a gateway under traffic', { skip }, async (t) => {
@@ -167,5 +173,28 @@ test('upgrades of a gateway under traffic', { skip }, async (t) => {
     assert.match(refused?.reason ?? '', /not newer|older/);
     assert.equal(await readlink(join(home, 'current')), 'versions/4.0.0');
     assert.equal((await runs()).version, '4.0.0');
+  });
+
+  await t.test('a version that crashes again and again returns, under a service that starts it each time', async () => {
+    await placeVersion(home, '6.0.0', crashes);
+    const main = 'apps/gateway/src/main.ts';
+    await copyFile(join(home, 'versions/4.0.0', main), join(home, 'versions/6.0.0/apps/gateway/src/real.ts'));
+    process.kill((await runs()).pid, 'SIGTERM');
+    await until('its end', async () => (await readlink(join(world.stateDir, 'agent.lock')).catch(() => null)) === null);
+    const program = join(home, 'current/bin/sally');
+    const loop = ['sh', '-c', 'program=$1; shift 2; while :; do "$program" "$@"; sleep 0.2; done', 'sh', program];
+    const service = Daemon.start(['gateway', 'run', ...where], { cleanup, namespace: gateway, wrapper: loop });
+    await until(
+      'the service',
+      async () => (await runs()).phase === 'live' && (await controller.state()).connections > 0,
+    );
+    await device.startDatagrams('s', serverAddress, 80, 10);
+    const result = await upgrade('6.0.0', '32');
+    const stream = await device.stopStream('s');
+    assert.deepEqual([result.outcome, stream.received], ['returned', stream.sent], JSON.stringify(result));
+    assert.match(result.faults.join(), /ends and starts again and again|does not run|connection/);
+    assert.equal(await readlink(join(home, 'current')), 'versions/4.0.0');
+    await until('the old version', async () => (await runs()).version === '4.0.0');
+    await service.kill('SIGKILL');
   });
 });
