@@ -127,16 +127,24 @@ test('upgrades of a gateway under traffic', { skip }, async (t) => {
       const messages = (await controller.heard()).filter((one) => one.type === 'upgrading' && one.request === request);
       return messages as Upgrading[];
     };
-    await until('the connection', async () => (await controller.state()).connections > 0);
-    await controller.call({ op: 'say', message: { type: 'upgrade', request, version } });
-    await until(`the end of the upgrade to ${version}`, async () => {
-      const { connections } = await controller.state();
-      const states = await seen();
-      if (states.some(({ state }) => ['done', 'returned', 'failed'].includes(state))) return true;
+    const connections = async () => (await controller.heard()).filter(({ type }) => type === 'authenticate').length;
+    let told = 0;
+    const ended = async () => {
+      if ((await seen()).some(({ state }) => ['done', 'returned', 'failed'].includes(state))) return true;
+      const present = (await runs()).phase === 'live' ? await connections() : told;
       // A controller asks again on each connection.
-      if (connections > 0) await controller.call({ op: 'say', message: { type: 'upgrade', request, version } });
+      if (present > told) await controller.call({ op: 'say', message: { type: 'upgrade', request, version } });
+      told = present;
       return false;
-    });
+    };
+    await until(`the end of the upgrade to ${version}`, ended, { timeoutMs: 300_000, everyMs: 300 }).catch(
+      async (error) => {
+        const record = await readFile(join(world.stateDir, 'upgrade.json'), 'utf8').catch(() => 'none');
+        throw new Error(
+          `${error.message}; ${record}; ${JSON.stringify(await seen())}; ${world.agent.output.slice(-3000)}`,
+        );
+      },
+    );
     return seen();
   };
   const offer = async (version: string, key?: ReleaseKeyPair) => {

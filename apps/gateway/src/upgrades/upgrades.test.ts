@@ -75,7 +75,9 @@ test('a request starts one upgrade, and its states are reported once each', asyn
   const { ask, started, reports, file, write, path } = await host(t);
   ask();
   await heard(reports, 'downloading');
-  assert.deepEqual(started, [`2.0.0 --report ${request} --gateway-state-dir ${path} --release-key /keys.pem`]);
+  assert.deepEqual(started, [
+    `2.0.0 --report ${request} --patience 180 --gateway-state-dir ${path} --release-key /keys.pem`,
+  ]);
   const { holder = null } = (await file()) ?? {};
   assert.ok(holder !== null);
   await write({ state: 'trial', holder });
@@ -88,6 +90,16 @@ test('a request starts one upgrade, and its states are reported once each', asyn
   ask();
   await until('the end again', async () => reports.filter((one) => one.startsWith('returned')).length === 2);
   assert.equal(started.length, 1);
+});
+
+test('a flood of requests starts one upgrade, and is answered a few times', async (t) => {
+  const { ask, started, reports, write } = await host(t);
+  for (let i = 0; i < 10_000; i++) ask();
+  await heard(reports, 'downloading');
+  await write({ state: 'returned', holder: null });
+  await heard(reports, 'returned');
+  assert.equal(started.length, 1);
+  assert.ok(reports.length < 5, reports.join());
 });
 
 test('a second request is refused while an upgrade runs, and begins after its end', async (t) => {

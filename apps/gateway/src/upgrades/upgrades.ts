@@ -19,6 +19,9 @@ export interface HostUpgradesOptions {
 type Asked = Pick<Upgrade, 'request' | 'version'>;
 type Report = (progress: Omit<Upgrading, 'type'>) => void;
 
+/** Seconds that a new version has to become healthy. No person waits, and the host may be busy. */
+const patience = '180';
+
 /** Pause between two looks at `upgrade.json`, milliseconds. */
 const lookMs = 500;
 
@@ -33,16 +36,26 @@ export class HostUpgrades {
   /** One request is handled at a time, in the order of their arrival. */
   #work: Promise<void> = Promise.resolve();
   #reported = '';
+  /** The newest request, until it is handled. */
+  #next: Asked | null = null;
   #stopped = false;
 
   constructor(options: HostUpgradesOptions) {
     this.#options = options;
   }
 
-  /** Begins an upgrade, or goes on to report one of which it has heard before. */
+  /** Begins an upgrade, or goes on to report one of which it has heard before. Of many requests the newest waits. */
   ask(asked: Asked, report: Report): void {
-    this.#reported = '';
-    this.#then(() => this.#asked(asked, report), asked, report);
+    const waits = this.#next !== null;
+    this.#next = asked;
+    if (waits) return;
+    const begin = async () => {
+      const newest = this.#next ?? asked;
+      this.#next = null;
+      this.#reported = '';
+      await this.#asked(newest, report);
+    };
+    this.#then(begin, asked, report);
   }
 
   stop(): void {
@@ -74,7 +87,8 @@ export class HostUpgrades {
     log.info('the controller asks this host to upgrade', { from: host.version, to: version });
     await this.#write(file);
     const key = releaseKey === null ? [] : ['--release-key', releaseKey];
-    const child = host.start(version, ['--report', request, '--gateway-state-dir', directory.path, ...key]);
+    const place = ['--gateway-state-dir', directory.path, ...key];
+    const child = host.start(version, ['--report', request, '--patience', patience, ...place]);
     child.once('error', (error) => log.error('sally upgrade cannot be started', { reason: error.message }));
     child.unref();
     const holder = child.pid === undefined ? null : await processText(child.pid);
