@@ -27,6 +27,7 @@ test('lists filter, sort, select and open through the address', { skip: noBrowse
   await step('a row opens a panel, which the keyboard moves and closes', () => opens(page, place));
   await step('the line of sally for a list prints the same rows', () => printsSame(page, place));
   await step('labels are given to several rows, and filter the list', () => labels(page, place));
+  await step('gateways that allow it are upgraded from the list', () => upgrades(page, place));
   await step('the YAML of an object is what sally export writes', () => showsYaml(page, place));
   await step('the history of an object shows what changed', () => showsHistory(page, place));
   await step('selected rows change under one plan', () => changesMany(page, place));
@@ -238,6 +239,52 @@ async function labels(page: Page, place: Console): Promise<void> {
   await heading(page, 'Gateways 2');
   assert.deepEqual(await names(page), ['office-1', 'lab']);
   await printsSameRows(page, place);
+}
+
+/** Runs in the page: two gateways allow upgrades, and the controller refuses one of these. */
+function changeAnswers(): void {
+  const state = globalThis as unknown as { upgradesAsked: number };
+  state.upgradesAsked = 0;
+  const real = globalThis.fetch;
+  const change = ({ name, ...rest }: { name: string }) => {
+    const upgrade = { version: '1.1.0', from: '1.0.0', state: 'RETURNED', reason: 'every peer is gone' };
+    if (name === 'lab') return { name, ...rest, upgrades: 'ALLOWED', outdated: true, upgrade };
+    return { name, ...rest, outdated: true, upgrades: name === 'office-1' ? 'ALLOWED' : 'NOT_ALLOWED' };
+  };
+  globalThis.fetch = async (target, options) => {
+    const path = String(target);
+    if (!path.includes('/tenants/gateways')) return real(target, options);
+    if (path.endsWith('/upgrade')) {
+      const refusal = { code: 'upgrade_not_possible', title: 'x', detail: 'The gateway is not connected' };
+      return ++state.upgradesAsked === 1 ? Response.json({}, { status: 201 }) : Response.json(refusal, { status: 409 });
+    }
+    const answer = await real(target, options);
+    const body = await answer.json();
+    const { status, headers } = answer;
+    return Response.json(Array.isArray(body) ? body.map(change) : change(body), { status, headers });
+  };
+}
+
+/** Two gateways allow upgrades, and one of these is refused. No agent connects here, so the answers are changed. */
+async function upgrades(page: Page, place: Console): Promise<void> {
+  await page.addInitScript(changeAnswers);
+  await open(page, place, 'gateways?sort=name');
+  const upgrade = page.getByRole('toolbar').getByRole('button', { name: 'Upgrade', exact: true });
+  await page.getByRole('checkbox', { name: 'Select 東京オフィス' }).click();
+  assert.equal(await upgrade.isDisabled(), true);
+  for (const name of ['lab', 'office-1']) await page.getByRole('checkbox', { name: `Select ${name}` }).click();
+  await upgrade.click();
+  const dialog = page.getByRole('dialog', { name: 'Upgrade 2 gateways' });
+  await dialog.getByText('1 selected gateway is left out').waitFor();
+  await dialog.getByRole('button', { name: 'Upgrade 2 gateways' }).click();
+  await dialog.getByRole('alert').getByText('office-1: The gateway is not connected').waitFor();
+  assert.equal(await page.evaluate(() => (globalThis as unknown as { upgradesAsked: number }).upgradesAsked), 2);
+  await dialog.getByRole('button', { name: 'Close' }).click();
+  await page.getByText('lab', { exact: true }).first().click();
+  await page.getByText('Returned to the old version (1.0.0 to 1.1.0)').waitFor();
+  await page.getByText('every peer is gone').waitFor();
+  await page.getByRole('button', { name: 'Upgrade gateway' }).click();
+  await page.getByRole('dialog', { name: 'Upgrade lab' }).getByRole('button', { name: 'Cancel' }).click();
 }
 
 async function showsShadow(page: Page, place: Console): Promise<void> {

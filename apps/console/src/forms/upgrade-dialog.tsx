@@ -12,11 +12,14 @@ interface Upgraded {
 /** Asks before gateways are upgraded, and says which of them were refused. */
 export function UpgradeDialog({
   gateways,
+  leftOut = 0,
   onClose,
   onDone,
 }: {
   /** Null: closed. */
   gateways: readonly Upgraded[] | null;
+  /** Number of selected gateways that cannot be upgraded now. */
+  leftOut?: number;
   onClose: () => void;
   onDone?: () => void;
 }) {
@@ -55,6 +58,15 @@ export function UpgradeDialog({
             <li key={text}>{text}</li>
           ))}
         </ul>
+      )}
+      {leftOut > 0 && (
+        <p className="muted">
+          {leftOut === 1
+            ? '1 selected gateway is left out: it has'
+            : `${leftOut} selected gateways are left out: they have`}{' '}
+          this version, {leftOut === 1 ? 'waits for it, or its host does' : 'wait for it, or their hosts do'} not let
+          the controller upgrade it.
+        </p>
       )}
       <footer className="row">
         <Button onClick={close}>{refusals.length === 0 ? 'Cancel' : 'Close'}</Button>

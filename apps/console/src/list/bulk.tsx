@@ -30,6 +30,7 @@ export function BulkBar<T extends Row>({ list, picked, onDone }: BulkBarProps<T>
           key={one.verb}
           look={one.danger ? 'danger' : ''}
           disabled={!picked.some((row) => one.fits?.(row) ?? true)}
+          title={picked.some((row) => one.fits?.(row) ?? true) ? undefined : one.why}
           onClick={() => act(one)}
         >
           {one.verb}
@@ -52,6 +53,7 @@ export function BulkBar<T extends Row>({ list, picked, onDone }: BulkBarProps<T>
           <Dialog
             key={verb}
             rows={each === verb ? picked.filter(fits) : null}
+            leftOut={picked.filter((row) => !fits(row)).length}
             onClose={() => setEach(null)}
             onDone={onDone}
           />

@@ -38,7 +38,15 @@ export interface BulkAction<T extends Row> {
   readonly fits?: (row: T) => boolean;
   readonly write?: (row: T) => BulkWrite;
   /** For what is no part of one change: a dialog that does it for each row. */
-  readonly Dialog?: (props: { rows: readonly T[] | null; onClose: () => void; onDone: () => void }) => ReactNode;
+  readonly Dialog?: (props: {
+    rows: readonly T[] | null;
+    /** Selected rows that do not fit. */
+    leftOut: number;
+    onClose: () => void;
+    onDone: () => void;
+  }) => ReactNode;
+  /** Why the action is not offered when no selected row fits. */
+  readonly why?: string;
 }
 
 /** A list of objects: how it is read, shown, filtered and changed. */

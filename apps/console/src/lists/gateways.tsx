@@ -93,7 +93,8 @@ export const gatewayList: ListDefinition<GatewaySummary> = {
     {
       verb: 'Upgrade',
       fits: isUpgradable,
-      Dialog: ({ rows, onClose, onDone }) => <UpgradeDialog gateways={rows} onClose={onClose} onDone={onDone} />,
+      why: 'They have this version, wait for it, or run on hosts that do not let the controller upgrade them.',
+      Dialog: ({ rows, ...rest }) => <UpgradeDialog gateways={rows} {...rest} />,
     },
     { verb: 'Delete', danger: true, write: ({ id }) => ({ method: 'DELETE', path: `/tenants/gateways/${id}` }) },
   ],

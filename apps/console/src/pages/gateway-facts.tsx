@@ -108,4 +108,4 @@ function howToUpgrade({ upgrades }: Gateway): string {
 }
 
 const upgradeText = ({ state, from, version }: GatewayUpgrade): string =>
-  `${upgradeWords[state]}, from ${from} to ${version}`;
+  `${upgradeWords[state]} (${from} to ${version})`;
