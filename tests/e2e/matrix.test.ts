@@ -3,26 +3,29 @@ import { randomInt } from 'node:crypto';
 import { test } from 'node:test';
 import { evaluate, type PortRange, World, type WorldChange, type WorldPolicy } from '@sallyport/policy';
 import { type Host, until, whyNoNamespaces } from '@sallyport/testkit';
+import { hasDnsmasq, startDnsmasq, virtualAddressesAt } from '../lab/names.ts';
 import { Scenario } from '../lab/scenario.ts';
+import { publicServer } from '../lab/small-internet.ts';
 import type { TestDevice } from '../lab/system.ts';
 
 /**
  * Loads overlapping resources through the API into the real gateway, under random policies for devices, users and
- * groups with admission rules. Every verdict that packets meet must equal the verdict of `evaluate` for the same world.
+ * groups with admission rules. Two names of one server are among them. Every verdict that packets meet must equal the verdict of `evaluate` for the same world.
  */
-test('packets get the verdicts of evaluate for overlaps, denies, allows, users, groups and rules', {
-  skip: whyNoNamespaces() ?? false,
+test('packets get the verdicts of evaluate for overlaps, names, denies, allows, users, groups and rules', {
+  skip: whyNoNamespaces() ?? (hasDnsmasq ? false : 'needs dnsmasq'),
   timeout: 240_000,
 }, async (t) => {
   const s = await Scenario.create();
   t.after(() => s.cleanup.run());
-  const servers = await Promise.all((['web', 'printer'] as const).map((place) => s.world.host(place)));
+  const servers = await Promise.all((['web', 'printer', 'server'] as const).map((place) => s.world.host(place)));
   for (const server of servers) {
     for (const port of ports) {
       await server.listenTcp(port);
       await server.listenUdp(port);
     }
   }
+  await serveNames(s);
   const people = await peopleOf(s);
   const rules = await rulesOf(s);
   const resources: MadeResource[] = [];
@@ -31,7 +34,9 @@ test('packets get the verdicts of evaluate for overlaps, denies, allows, users, 
   // A permanent allow keeps the devices as peers, whatever the rounds below deny.
   const anchor = await s.resource('anchor', ['10.20.0.1', 'fd20::1'], ['TCP 9']);
   await s.policy('anchor', { allDevices: true, resources: [anchor] });
-  const everything = (text: string) => text.replace(/AllowedIPs = .*/, 'AllowedIPs = 10.20.0.0/24, fd20::/64');
+  const virtual = await namesInForce(s);
+  const ways = ['10.20.0.0/24', 'fd20::/64', ...[...virtual.values()].flat().map(whole)];
+  const everything = (text: string) => text.replace(/AllowedIPs = .*/, `AllowedIPs = ${ways.join(', ')}`);
   const hosts = await Promise.all(people.map(({ place, device }) => s.deviceUp(place, device, everything)));
 
   const seed = randomInt(2 ** 31);
@@ -57,10 +62,11 @@ test('packets get the verdicts of evaluate for overlaps, denies, allows, users, 
     }
     await s.converged();
     for (const host of hosts) await until('the tunnel', async () => (await tunnelOf(host)) !== 'unreachable');
-    const world = World.empty(settings).with([...worldOf(s, people, rules, resources), ...made.map(policyOf)]);
+    const world = World.empty(settings).with([...worldOf(s, people, rules, resources, virtual), ...made.map(policyOf)]);
     for (const [index, { device }] of people.entries()) {
       const what = `seed ${seed}, round ${round}, device ${index}: ${JSON.stringify({ made, rules })}`;
-      for (const verdict of await compare(hosts[index] as Host, world, s.gatewayId, device.id, what)) {
+      const targets = [...destinations, ...[...virtual.values()].flat()];
+      for (const verdict of await compare(hosts[index] as Host, world, s.gatewayId, device.id, targets, what)) {
         met.set(verdict, (met.get(verdict) ?? 0) + 1);
       }
     }
@@ -74,7 +80,7 @@ test('packets get the verdicts of evaluate for overlaps, denies, allows, users, 
 });
 
 const builtIn = 'built-in';
-const settings = { overlay: { v4: '100.64.0.0/10', v6: 'fd00:ffff::/48' }, mtu: 1280, timeZone: 'UTC', beacons: [] };
+const settings = { overlay: { v4: '100.64.0.0/11', v6: 'fd00:ffff::/48' }, mtu: 1280, timeZone: 'UTC', beacons: [] };
 const ports = [7000, 7005, 7010];
 const destinations = ['10.20.0.10', '10.20.0.11', 'fd20::10', 'fd20::11'];
 const shapes = [
@@ -83,7 +89,42 @@ const shapes = [
   { name: 'pair', addresses: ['10.20.0.10/31', 'fd20::10/127'], ports: ['UDP 7000-7010'] },
   { name: 'printer', addresses: ['10.20.0.11', 'fd20::11'], ports: ['TCP 7010', 'ICMP'] },
   { name: 'all', addresses: ['10.20.0.11', 'fd20::10'], ports: ['ALL'] },
+  { name: 'wiki', addresses: ['wiki.corp.example'], ports: ['TCP 7000-7005', 'ICMP'] },
+  { name: 'docs', addresses: ['docs.corp.example', '10.20.0.11'], ports: ['TCP 7005', 'UDP 7010'] },
+  { name: 'names', addresses: ['wiki.corp.example', 'docs.corp.example'], ports: ['UDP 7000-7010'] },
 ] as const;
+/** Real addresses of all names. No resource has them, because a deny of them would end the names. */
+const [real4, real6] = publicServer.near;
+
+type Virtual = ReadonlyMap<string, readonly string[]>;
+
+const whole = (address: string): string => `${address}/${address.includes(':') ? 128 : 32}`;
+
+/** Lets the gateway resolve two names to one server. */
+async function serveNames(s: Scenario): Promise<void> {
+  const records = ['wiki', 'docs'].map((name) => `${name}.corp.example,${real4},${real6}`);
+  await startDnsmasq(s.world, 'web', '10.20.0.10', records);
+  const body = { name: 'office', wireguardPort: '51820', endpoint: '203.0.113.20' };
+  await s.controller.call('updateGateway', {
+    params: { id: s.gatewayId },
+    body: { ...body, dnsServers: [{ address: '10.20.0.10' }] },
+  });
+}
+
+/** Waits until the gateway translates all names, and returns their virtual addresses. */
+async function namesInForce(s: Scenario): Promise<Virtual> {
+  const table = ['inet', `sallyport_${s.gateway.interface}`];
+  const virtual = await until('the names', async () => {
+    const names = await virtualAddressesAt(s.gateway.stateDir);
+    return names.size === 2 ? names : null;
+  });
+  await until('their translation', async () => {
+    const found = (await s.world.space('gateway').exec('nft', 'list', 'table', ...table)).replace(/\s+/g, ' ');
+    const targets = [...virtual.values()].flat().map((address) => [address, address.includes(':') ? real6 : real4]);
+    return targets.every(([address, target]) => found.includes(`${address} : ${target}`));
+  });
+  return virtual;
+}
 
 type MadeResource = (typeof shapes)[number] & { readonly id: string };
 
@@ -155,8 +196,15 @@ async function tunnelOf(device: Host): Promise<string> {
   return /unreachable|Network is/.test(answer) && !/filtered/i.test(answer) ? 'unreachable' : 'there';
 }
 
-async function compare(device: Host, world: World, gateway: string, id: string, what: string): Promise<boolean[]> {
-  const probes = destinations.flatMap((destination) => [
+async function compare(
+  device: Host,
+  world: World,
+  gateway: string,
+  id: string,
+  targets: readonly string[],
+  what: string,
+): Promise<boolean[]> {
+  const probes = targets.flatMap((destination) => [
     ...ports.flatMap((port) => [
       { destination, protocol: 'tcp' as const, port },
       { destination, protocol: 'udp' as const, port },
@@ -181,6 +229,7 @@ function worldOf(
   people: readonly Person[],
   rules: readonly MadeRule[],
   resources: readonly MadeResource[],
+  virtual: Virtual,
 ): WorldChange[] {
   const gateway = {
     ...{ id: s.gatewayId, name: 'office', publicKey: null, listenPort: 51820, addresses: [], endpoints: [] },
@@ -210,7 +259,12 @@ function worldOf(
           type: 'PRIVATE',
           mode: 'MANUAL',
           gateways: [gateway.id],
-          addresses: addresses.map((prefix) => ({ id: `${id} ${prefix}`, prefix, ports: ports.flatMap(rangesOf) })),
+          addresses: addresses.flatMap((address) =>
+            (virtual.get(address)?.map(whole) ?? [address]).map((prefix) => ({
+              ...{ id: `${id} ${address}`, prefix, ports: ports.flatMap(rangesOf) },
+              ...(virtual.has(address) && { name: address }),
+            })),
+          ),
         },
       }),
     ),
@@ -229,13 +283,13 @@ function personOf({ place, device, user, email, department, group, groupName }: 
 }
 
 function rangesOf(text: string): PortRange[] {
-  if (text === 'ALL') return (['tcp', 'udp', 'icmp', 'other'] as const).map(whole);
+  if (text === 'ALL') return (['tcp', 'udp', 'icmp', 'other'] as const).map(allPorts);
   const [protocol = '', range] = text.toLowerCase().split(' ');
   const [from = 0, to = range === undefined ? 65535 : from] = (range ?? '').split('-').filter(Boolean).map(Number);
   return [{ protocol: protocol as PortRange['protocol'], from, to }];
 }
 
-function whole(protocol: PortRange['protocol']): PortRange {
+function allPorts(protocol: PortRange['protocol']): PortRange {
   return { protocol, from: 0, to: 65535 };
 }
 

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { StateItem } from '@sallyport/contract/channel';
 import { exec } from '@sallyport/testkit';
 import type { World } from './world.ts';
 
@@ -44,4 +45,11 @@ export async function startDnsmasq<Place extends string>(
     child.kill('SIGKILL');
     await ended;
   });
+}
+
+/** Returns the virtual addresses of the names that a gateway has been told, IPv4 then IPv6. */
+export async function virtualAddressesAt(stateDir: string): Promise<ReadonlyMap<string, readonly string[]>> {
+  const text = await readFile(join(stateDir, 'state.json'), 'utf8');
+  const { items } = (JSON.parse(text) as { snapshot: { items: readonly StateItem[] } }).snapshot;
+  return new Map(items.flatMap((item) => (item.kind === 'name' ? [[item.id, item.addresses] as const] : [])));
 }
