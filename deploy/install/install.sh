@@ -85,7 +85,8 @@ install() {
   remove_leftovers
   work=$home/.work-$$
   (umask 077 && mkdir "$work")
-  trap 'rm -rf "$work"' EXIT
+  # Folders that hold nothing go away with a failed first installation.
+  trap 'rm -rf "$work"; rmdir "$home/versions" "$home" 2>/dev/null || true' EXIT
   trap 'exit 130' HUP INT TERM
   download
   check_signature

@@ -180,6 +180,7 @@ test('an archive that is not what the signed list says is refused and leaves not
     assert.equal(said.code, 1, `${what}: ${said.output}`);
     assert.match(said.output, says, what);
     assert.deepEqual(await host.changed(), [], what);
+    assert.equal((await host.run('ls /opt/sallyport')).code, 2, `${what}: no folder stays`);
     assert.equal((await host.run('cat /run/calls')).code, 1, what);
   }
 });

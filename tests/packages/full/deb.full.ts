@@ -5,29 +5,13 @@ import { test } from 'node:test';
 import { version } from '@sallyport/program/place';
 import { processors } from '@sallyport/release';
 import { Cleanup, Daemon, until } from '@sallyport/testkit';
-import { World } from '../../lab/world.ts';
 import { bareSystem, filesOf, type Suite, signedBuild } from './fixtures.ts';
-import { BareHost } from './host.ts';
+import { BareHost, changedRoot } from './host.ts';
+import { apiKey, PackageWorld } from './world.ts';
 
 const deb = `sallyport_${version}_${processors[process.arch]}.deb`;
 const controllerUrl = 'http://203.0.113.10:8080';
-const apiKey = 'test-bootstrap-key-0123456789abcdefgh';
 const trusting = `--controller ${controllerUrl} --insecure`;
-
-/** A controller and a gateway with a LAN on one bare system each, and a laptop. */
-class PackageWorld extends World<'internet' | 'lan' | 'server' | 'controller' | 'gateway' | 'laptop'> {
-  static async create(cleanup: Cleanup): Promise<PackageWorld> {
-    const world = new PackageWorld(cleanup);
-    await world.addSpaces(['internet', 'lan', 'server', 'controller', 'gateway', 'laptop']);
-    await world.bridge('internet');
-    await world.bridge('lan');
-    for (const [index, name] of (['controller', 'gateway', 'laptop'] as const).entries())
-      await world.plug(name, 'wan0', [`203.0.113.${(index + 1) * 10}/24`], 'internet');
-    await world.plug('gateway', 'lan0', ['10.20.0.2/24'], 'lan');
-    await world.plug('server', 'eth0', ['10.20.0.10/24'], 'lan');
-    return world;
-  }
-}
 
 for (const [gateway, laptop] of [
   ['bookworm', 'trixie'],
@@ -40,7 +24,11 @@ for (const [gateway, laptop] of [
     const world = await PackageWorld.create(cleanup);
     const office = await installed(world, 'gateway', gateway, build);
     const device = await installed(world, 'laptop', laptop, build);
-    const controller = new BareHost(office.host.folder, world.space('controller'), cleanup);
+    const controller = new BareHost(
+      office.host.folder,
+      changedRoot(office.host.folder, world.space('controller')),
+      cleanup,
+    );
     await startServer(world);
 
     await startController(controller);
@@ -62,7 +50,7 @@ for (const [gateway, laptop] of [
 /** A bare system with the package, and what it had before. */
 async function installed(world: PackageWorld, place: 'gateway' | 'laptop', suite: Suite, build: string) {
   const folder = await bareSystem(suite, world.cleanup);
-  const host = new BareHost(folder, world.space(place), world.cleanup);
+  const host = new BareHost(folder, changedRoot(folder, world.space(place)), world.cleanup);
   const before = { files: filesOf(folder), users: readFileSync(join(folder, 'etc/passwd'), 'utf8') };
   copyFileSync(join(build, deb), join(folder, 'tmp', deb));
 

@@ -1,5 +1,16 @@
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmdirSync, rmSync } from 'node:fs';
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+} from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Cleanup, exec } from '@sallyport/testkit';
@@ -12,8 +23,11 @@ export const cacheFolder: string = process.env.SALLYPORT_PACKAGES_CACHE || join(
 /** Debian releases on which packages are tried. */
 export type Suite = 'bookworm' | 'trixie';
 
-/** What every bare system has besides Debian's minimum: the dependencies of the package, and `ping`. */
-const tools = 'nftables,iproute2,netbase,wireguard-tools,xz-utils,iputils-ping';
+/** What every bare system has besides Debian's minimum: the dependencies of package and install script, and `ping`. */
+const tools = 'nftables,iproute2,netbase,wireguard-tools,xz-utils,iputils-ping,curl,openssl,ca-certificates,systemd';
+
+/** The newer one has a message bus, which systemd-run needs. */
+const ownTools: Readonly<Record<Suite, string>> = { bookworm: tools, trixie: `${tools},dbus` };
 
 /** Returns a folder with signed packages of the present source. It is built once for each state of the source. */
 export function signedBuild(): Promise<string> {
@@ -43,9 +57,10 @@ export async function releaseKeyFile(): Promise<string> {
   return file;
 }
 
-/** Name for the content of all files that git knows, and of those that it does not know yet. */
+/** Name for the content of all files that git knows, and of those that it does not know yet, but those of tests and texts. */
 async function stateOfSource(): Promise<string> {
-  const git = (...args: string[]) => exec('git', ['-C', root, ...args]);
+  const packed = ['--', '.', ':!tests', ':!docs', ':!bench'];
+  const git = (...args: string[]) => exec('git', ['-C', root, ...args, ...packed]);
   const hash = createHash('sha256');
   for (const text of [await git('ls-files', '--stage'), await git('diff'), await git('status', '--porcelain')])
     hash.update(text);
@@ -54,12 +69,16 @@ async function stateOfSource(): Promise<string> {
 
 /** Unpacks a bare Debian system into memory. Returns its root folder, with `/proc` and `/dev`. */
 export async function bareSystem(suite: Suite, cleanup: Cleanup): Promise<string> {
-  const archive = await systemArchive(suite);
   const folder = await memoryFolder('1g', cleanup);
-  await exec('tar', ['-xf', archive, '-C', folder]);
+  await unpackSystem(suite, folder);
   await exec('mount', ['-t', 'proc', 'proc', join(folder, 'proc')]);
   await exec('mount', ['--rbind', '/dev', join(folder, 'dev')]);
   return folder;
+}
+
+/** Unpacks a bare Debian system into a folder. */
+export async function unpackSystem(suite: Suite, folder: string): Promise<void> {
+  await exec('tar', ['-xf', await systemArchive(suite), '-C', folder]);
 }
 
 /** Makes a folder in memory, of a given size. It ends with the cleanup, or with this process. */
@@ -77,12 +96,12 @@ export async function memoryFolder(size: string, cleanup: Cleanup): Promise<stri
 }
 
 async function systemArchive(suite: Suite): Promise<string> {
-  const file = join(cacheFolder, `${suite}-3.tar`);
+  const file = join(cacheFolder, `${suite}-4.tar`);
   if (existsSync(file)) return file;
   mkdirSync(cacheFolder, { recursive: true });
   const partial = join(cacheFolder, `${suite}-${process.pid}.tar`);
   try {
-    await exec('mmdebstrap', ['--variant=minbase', `--include=${tools}`, '--quiet', suite, partial]);
+    await exec('mmdebstrap', ['--variant=minbase', `--include=${ownTools[suite]}`, '--quiet', suite, partial]);
     renameSync(partial, file);
   } finally {
     rmSync(partial, { force: true });
@@ -103,4 +122,23 @@ export function filesOf(folder: string): string[] {
     });
   };
   return below('').sort();
+}
+
+/** Returns every file of a system with its permissions, owner and content, but what `filesOf` leaves out. */
+export function stateOf(folder: string): ReadonlyMap<string, string> {
+  return new Map(filesOf(folder).map((path) => [path, describe(join(folder, path))]));
+}
+
+function describe(file: string): string {
+  const stats = lstatSync(file);
+  const owner = `${(stats.mode & 0o7777).toString(8)} ${stats.uid}:${stats.gid}`;
+  if (stats.isSymbolicLink()) return `${owner} -> ${readlinkSync(file)}`;
+  return stats.isFile() ? `${owner} ${createHash('sha256').update(readFileSync(file)).digest('hex')}` : owner;
+}
+
+/** Returns the files that were made, changed or removed between two states. */
+export function differences(before: ReadonlyMap<string, string>, after: ReadonlyMap<string, string>): string[] {
+  return [...new Set([...before.keys(), ...after.keys()])]
+    .filter((path) => before.get(path) !== after.get(path))
+    .sort();
 }

@@ -2,23 +2,32 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { type Cleanup, type Namespace, until } from '@sallyport/testkit';
 
-/** A bare system in a network namespace. Programs run as its root. */
+/** Returns the command that starts a program inside of a system, as a user (`NAME:GROUP`). */
+export type Entrance = (user: string) => readonly [string, ...string[]];
+
+/** Enters a folder with a system that has not booted, in a network namespace. */
+export const changedRoot =
+  (folder: string, namespace: Namespace): Entrance =>
+  (user) => ['ip', 'netns', 'exec', namespace.name, 'chroot', `--userspec=${user}`, folder];
+
+/** A bare system. Programs run as its root. */
 export class BareHost {
+  /** Its root, as this machine sees it: without what the system mounts itself. */
   readonly folder: string;
-  readonly #namespace: Namespace;
+  readonly #enter: Entrance;
   readonly #cleanup: Cleanup;
 
-  constructor(folder: string, namespace: Namespace, cleanup: Cleanup) {
+  constructor(folder: string, enter: Entrance, cleanup: Cleanup) {
     this.folder = folder;
-    this.#namespace = namespace;
+    this.#enter = enter;
     this.#cleanup = cleanup;
   }
 
   /** Starts a shell script. Its user is root, or the named one. */
   start(script: string, { env = {}, user = 'root' }: RunOptions = {}): Running {
     this.#cleanup.check();
-    const inside = ['chroot', `--userspec=${user}`, this.folder, 'bash', '-euc', script];
-    const child = spawn('ip', ['netns', 'exec', this.#namespace.name, ...inside], {
+    const [file, ...args] = [...this.#enter(user), 'bash', '-euc', script];
+    const child = spawn(file, args, {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { HOME: '/root', PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', ...env },
     });
