@@ -13,7 +13,6 @@ const before = 'nameserver 192.0.2.1\n';
 
 async function start(t: TestContext, choice: DnsChoice = 'auto') {
   const folder = await mkdtemp(join(tmpdir(), 'sallyport-host-'));
-  t.after(() => rm(folder, { recursive: true, force: true }));
   const resolvConf = join(folder, 'resolv.conf');
   await writeFile(resolvConf, before);
   const places = { resolvConf, resolved: join(folder, 'r'), networkManager: join(folder, 'n'), resolvectl: [] };
@@ -44,7 +43,10 @@ async function start(t: TestContext, choice: DnsChoice = 'auto') {
   };
   const log = createLog('info', (line) => void lines.push(line), Date.now);
   const host = new HostResolvers({ choice, interface: 'none', log, places, ways, now: () => clock.now });
-  t.after(() => host.release());
+  t.after(async () => {
+    await host.release();
+    await rm(folder, { recursive: true, force: true });
+  });
   return { host, resolvConf, lines, clock, calls, text: () => readFile(resolvConf, 'utf8') };
 }
 
