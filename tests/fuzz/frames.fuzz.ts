@@ -42,6 +42,8 @@ const live = [
   { type: 'probed', request: 'r', hash: null, probes: [probe] },
   { type: 'noticed', probes: [probe] },
   { type: 'find-path', peer: uuid, relay: true },
+  { type: 'ask-name', name: 'wiki.corp.example', device: uuid },
+  { type: 'names-used', names: ['wiki.corp.example'] },
   { type: 'posture', facts: { diskEncrypted: true, os: 'Debian', version: 13 } },
 ];
 

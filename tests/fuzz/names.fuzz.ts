@@ -34,6 +34,7 @@ export async function target(random: Random): Promise<void> {
 async function asked(random: Random): Promise<void> {
   const query = packetOf(random, 'query').subarray(0, 512);
   const answer = await answerQuery(query, '100.64.1.1', {
+    obtain: async () => null,
     mayAsk: (_source, of) => of === granted,
     virtual: () => virtual,
     lookUp: async () => state,

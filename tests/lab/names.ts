@@ -28,15 +28,19 @@ export async function configure<Place extends string>(
   }
 }
 
-/** Runs a real resolver at an address of a namespace. `records`: as in `--host-record` of dnsmasq. */
+/**
+ * Runs a real resolver at an address of a namespace. `records`: as in `--host-record` of dnsmasq. Other names of `zones` do
+ * not exist.
+ */
 export async function startDnsmasq<Place extends string>(
   world: World<Place>,
   place: Place,
   address: string,
   records: readonly string[],
+  zones: readonly string[] = [],
 ): Promise<void> {
   const where = [`--listen-address=${address}`, '--bind-interfaces', '--user=root', '--pid-file=', '--no-hosts'];
-  const hosts = records.map((record) => `--host-record=${record}`);
+  const hosts = [...records.map((record) => `--host-record=${record}`), ...zones.map((zone) => `--local=/${zone}/`)];
   const args = ['netns', 'exec', world.space(place).name, 'dnsmasq', '--keep-in-foreground', '--no-resolv'];
   const child: ChildProcess = spawn('ip', [...args, ...where, ...hosts], { stdio: 'ignore' });
   world.cleanup.add(async () => {

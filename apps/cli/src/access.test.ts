@@ -55,6 +55,25 @@ test('explain --user checks each device, at the given time, and reports a denial
   });
 });
 
+test('explain takes a host name, also one that no resource has', async (t) => {
+  const api = await startApi(t);
+  const name = { name: 'shop.xn--bcher-kva.example', unicode: 'shop.b\u00fccher.example', virtualAddresses: [] };
+  const gateways = explanation.gateways.map((one) => ({ ...one, resolution: 'shop has the address 10.0.0.7' }));
+  const answers = [{ ...explanation, gateways, name: { ...name, wildcards: ['*.xn--bcher-kva.example'] } }];
+  api.replies.set('explainAccess', () => ({ body: { answers } }));
+  const outcome = await sally(api, ['access', 'explain', 'anna', 'Shop.b\u00fccher.example:443']);
+  assert.equal(outcome.code, 0, outcome.err);
+  assert.deepEqual(api.seen.at(-1)?.body, {
+    ...{ device: uuid(51), destination: name.name, protocol: 'TCP', port: 443 },
+  });
+  assert.match(
+    outcome.out,
+    /Name: shop\.b\u00fccher\.example \(shop\.xn--\S+\); no virtual address yet; covered by \*\./,
+  );
+  assert.match(outcome.out, /– shop has the address 10\.0\.0\.7/);
+  assert.notEqual((await sally(api, ['access', 'explain', 'anna', 'no-such-resource'])).code, 0);
+});
+
 test('destinations parse in every spelling', () => {
   assert.deepEqual(destinationOf('10.0.0.5', { port: '53', protocol: 'UDP' }), {
     ...{ destination: '10.0.0.5', protocol: 'UDP', port: 53 },

@@ -152,6 +152,14 @@ export async function resolveId(api: Client, kind: Kind, text: string): Promise<
   return (await pick(api, kind, text, await kind.find(api))).id;
 }
 
+/** Returns the id of the object that `text` names, or undefined when none has that name. */
+export async function findId(api: Client, kind: Kind, text: string): Promise<string | undefined> {
+  if (isId(text)) return text;
+  const all = await kind.find(api);
+  const isKnown = all.some(({ name }) => name === text || (kind.matches?.(name, text) ?? false));
+  return isKnown ? (await pick(api, kind, text, all)).id : undefined;
+}
+
 /** Resolves several names with one request and returns their ids in the same order. */
 export async function resolveIds(api: Client, kind: Kind, texts: readonly string[]): Promise<string[]> {
   if (texts.every(isId)) return [...texts];

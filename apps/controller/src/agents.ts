@@ -1,13 +1,15 @@
 import type { FastifyBaseLogger } from 'fastify';
 import { Beacon, type BeaconSettings } from './beacon/beacon.ts';
 import type { Mapping } from './beacon/mappings.ts';
+import type { QuotaLimits } from './budgets/quotas.ts';
 import type { Timers } from './channel/timers.ts';
-import type { AgentDirectory, Channel, ConnectionGuard, DesiredStates } from './channel/types.ts';
+import type { AgentDirectory, Channel, ConnectionGuard, DesiredStates, NameRequests } from './channel/types.ts';
 import type { Countries } from './countries.ts';
 import type { Store } from './db/store.ts';
 import { createDeviceDirectory } from './features/devices/directory.ts';
 import { createGatewayDirectory, type DirectoryDeps } from './features/gateways/directory.ts';
 import type { Metrics } from './http/metrics.ts';
+import { NameGiver } from './overlay/name-requests.ts';
 import { Paths } from './paths/paths.ts';
 import { TenantRuntimes } from './runtime/runtimes.ts';
 import { Whereabouts } from './runtime/whereabouts.ts';
@@ -23,6 +25,7 @@ export interface ChannelParts {
   readonly unreachable: (tenant: string, gateway: string, resources: readonly string[]) => void;
   readonly connections: ConnectionGuard;
   readonly mapping: (agent: string) => Mapping;
+  readonly names: NameRequests;
   readonly enrolled: () => number;
 }
 
@@ -40,6 +43,7 @@ export interface AgentDeps<C extends Channel = Channel> {
   readonly countries: Countries;
   readonly timers: Timers;
   readonly connections: ConnectionGuard;
+  readonly quotas: Pick<QuotaLimits, 'wildcard-names'>;
   readonly onLastOnline: DirectoryDeps['onLastOnline'];
 }
 
@@ -57,6 +61,7 @@ export function createAgents<C extends Channel>(deps: AgentDeps<C>) {
   const reservedKeys = keysOf(deps.beacon);
   const directory = createDirectory({ ...deps, reservedKeys });
   const mapping = (agent: string) => beacon.mapping(agent);
+  const names = new NameGiver({ store, log, publicHost: deps.publicHost, mostNames: deps.quotas['wildcard-names'] });
   const channel = deps.openChannel({
     directory,
     states: runtimes,
@@ -65,6 +70,7 @@ export function createAgents<C extends Channel>(deps: AgentDeps<C>) {
     unreachable: (tenant, gateway, resources) => runtimes.unreachable(tenant, gateway, resources),
     connections: deps.connections,
     mapping,
+    names,
     enrolled: () => runtimes.agentCount(),
   });
   const paths = new Paths({ store, channel, states: runtimes, worlds: runtimes, mapping, log });
@@ -80,7 +86,7 @@ export function createAgents<C extends Channel>(deps: AgentDeps<C>) {
     log,
     timers,
   });
-  return { whereabouts, runtimes, reservedKeys, channel, beacon, paths };
+  return { whereabouts, runtimes, reservedKeys, channel, beacon, paths, names };
 }
 
 /** WireGuard keys of the controller's own, base64. */

@@ -2,6 +2,7 @@ import { releaseFolder } from '@sallyport/program/place';
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 import { type AgentDeps, createAgents } from './agents.ts';
 import type { Beacon } from './beacon/beacon.ts';
+import { defaultQuotas, type QuotaLimits } from './budgets/quotas.ts';
 import { defaultWriteRate, WriteBudget, type WriteRate } from './budgets/write-budget.ts';
 import { guardedTimers, systemTimers, type Timers } from './channel/timers.ts';
 import type { Channel } from './channel/types.ts';
@@ -37,11 +38,12 @@ import { ageForgotten } from './objects/sign-in/forgotten.ts';
 import { originOf } from './objects/sign-in/place.ts';
 import { logoutByProvider } from './objects/sign-in/provider-logout.ts';
 import { Sessions } from './objects/sign-in/sessions.ts';
+import { forgetUnusedNames } from './overlay/asked-names.ts';
 import type { TenantRuntimes } from './runtime/runtimes.ts';
 
 /** What the controller is built from. */
 export interface AppDeps<C extends Channel = Channel>
-  extends Omit<AgentDeps<C>, 'metrics' | 'timers' | 'connections' | 'onLastOnline'> {
+  extends Omit<AgentDeps<C>, 'metrics' | 'timers' | 'connections' | 'onLastOnline' | 'quotas'> {
   readonly log: FastifyBaseLogger;
   readonly metrics: Metrics;
   /** Address at which others reach the controller, as the operator names it. */
@@ -65,6 +67,8 @@ export interface AppDeps<C extends Channel = Channel>
   readonly packages?: Omit<ReleaseFolder, 'version'>;
   /** Left out: the default. */
   readonly writeRate?: WriteRate;
+  /** Left out: the defaults. */
+  readonly quotas?: QuotaLimits;
   /** Left out: those that the system's limit of open files gives. */
   readonly connectionLimits?: ConnectionLimits;
   /** Left out: those for use. */
@@ -95,6 +99,7 @@ export function createApp<C extends Channel>(deps: AppDeps<C>): App<C> {
   const timers = guardedTimers(deps.timers ?? systemTimers, (err) => log.error({ err }, 'a timer failed'));
   const agents = createAgents({
     ...deps,
+    quotas: deps.quotas ?? defaultQuotas,
     timers,
     connections,
     onLastOnline: (tenant, moments) => objects.gatewayLists.lastOnline(tenant, moments),
@@ -146,6 +151,7 @@ export function createApp<C extends Channel>(deps: AppDeps<C>): App<C> {
       beacon.forgetSilent();
       await paths.sweep();
       await upgrades.sweep();
+      await forgetUnusedNames(store);
       await authenticator.flush();
       await sessions.flush();
       await forgetOldAnswers(store);

@@ -226,6 +226,9 @@ export class Agent {
       case 'upgrade':
         this.#upgrade(effect);
         return;
+      case 'named':
+        this.#plane.named?.(effect.name, effect.outcome);
+        return;
       case 'tear-down':
         this.#track(this.#tearDown());
         return;

@@ -22,7 +22,7 @@ export {
 } from './paths/network-watch.ts';
 export { RelayMeter, relayProbeMagic } from './paths/relay-meter.ts';
 export { type PathHost, PathRunner } from './paths/runner.ts';
-export type { AgentPlane, HeartbeatReading, PlaneInput, PlaneResult } from './plane.ts';
+export type { AgentPlane, HeartbeatReading, NamingOutcome, PlaneInput, PlaneResult } from './plane.ts';
 export { sessionConfigOf } from './session-config.ts';
 export { stateAccess } from './state/access.ts';
 export { StateDirectory, type StateFile, StateWriteError } from './state/directory.ts';

@@ -1,4 +1,4 @@
-import type { HeartbeatData, Input, Work } from '@sallyport/agent-core';
+import type { Effect, HeartbeatData, Input, Work } from '@sallyport/agent-core';
 import type { ProbeResult, Punch, StateItem } from '@sallyport/contract/channel';
 import type { WireGuardBackend } from '@sallyport/wireguard';
 
@@ -19,8 +19,14 @@ export interface HeartbeatReading {
   readonly drift: string | null;
 }
 
+/** Answer to a request for a name. `away`: the controller is not connected. */
+export type NamingOutcome = Extract<Effect, { kind: 'named' }>['outcome'];
+
 /** Events that a plane reports on its own. */
-export type PlaneInput = Extract<Input, { kind: 'drift' | 'noticed' | 'find-path' | 'posture' }>;
+export type PlaneInput = Extract<
+  Input,
+  { kind: 'drift' | 'noticed' | 'find-path' | 'ask-name' | 'names-used' | 'posture' }
+>;
 
 /**
  * Applies an agent's state to this host: WireGuard, firewall, routes. The loop runs one `perform` at a time. The data plane
@@ -44,6 +50,8 @@ export interface AgentPlane {
   probe(): Promise<readonly ProbeResult[]>;
   /** Handles a peer that tries to connect. */
   punch(message: Punch): void;
+  /** Takes the answer to `ask-name`. Left out: the plane asks for no names. */
+  named?(name: string, outcome: NamingOutcome): void;
   /** Removes everything from this host. Returns a phrase for each removed part. */
   down(): Promise<string[]>;
   /** Releases the resources of the agent. The data plane stays. */

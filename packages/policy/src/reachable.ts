@@ -74,7 +74,7 @@ function note(found: Found, { world, reach, gateway }: Place, cell: Cell): void 
       if (open.length === 0) continue;
       const { ports: byPrefix, policies } = computed(found, resource.id, nothing);
       for (const { policy } of own) policies.add(policy);
-      computed(byPrefix, address.name ?? formatPrefix(prefix), () => []).push(...open);
+      computed(byPrefix, address.wildcard ?? address.name ?? formatPrefix(prefix), () => []).push(...open);
     }
 }
 

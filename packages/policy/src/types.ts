@@ -18,6 +18,8 @@ export interface WorldAddress {
   readonly prefix: string;
   /** Host name for which the prefix is a virtual address. Absent: it is an address of the network itself. */
   readonly name?: string;
+  /** Wildcard of the resource that covers the name. Absent: the resource has the address or name itself. */
+  readonly wildcard?: string;
   /** Ports of all protocols of the address. A protocol of type ALL means tcp, udp, icmp and other, with every port. */
   readonly ports: readonly PortRange[];
 }

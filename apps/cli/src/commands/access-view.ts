@@ -25,6 +25,7 @@ function render(colour: boolean, answer: Explanation, from: string, to: string):
   return [
     `${mark(answer.allowed ? 'yes' : 'no', colour)} ${clean(who)} → ${clean(to)}: ${verdict}; ${clean(answer.reason)}`,
     `  At ${moment(answer.at)}, ${until}.${resources === '' ? '' : ` Resources: ${resources}`}`,
+    ...(answer.name === undefined ? [] : [`  ${nameLine(answer.name)}`]),
     ...section(
       'Policies, in the order of evaluation',
       answer.policies.flatMap((policy) => policyLines(policy, colour)),
@@ -36,6 +37,13 @@ function render(colour: boolean, answer: Explanation, from: string, to: string):
     ...(answer.suggestions === undefined ? [] : suggestionLines(answer.suggestions)),
     '',
   ].join('\n');
+}
+
+function nameLine({ name, unicode, virtualAddresses, wildcards }: NonNullable<Explanation['name']>): string {
+  const shown = unicode === undefined ? name : `${unicode} (${name})`;
+  const addresses = virtualAddresses.length === 0 ? 'no virtual address yet' : virtualAddresses.join(', ');
+  const covered = wildcards.length === 0 ? '' : `; covered by ${wildcards.join(', ')}`;
+  return clean(`Name: ${shown}; ${addresses}${covered}`);
 }
 
 /** What would allow a denied connection. A change that is only a first step says so. */
@@ -74,9 +82,10 @@ export function conditionLine({ expression, met, values, reason }: Condition, co
   return `    ${mark(met ? 'yes' : 'no', colour)} ${clean(expression)}${more === '' ? '' : `  (${more})`}`;
 }
 
-function gatewayLines({ name, status, chosen, reason, applied }: Gateway, colour: boolean): string[] {
+function gatewayLines({ name, status, chosen, reason, applied, resolution }: Gateway, colour: boolean): string[] {
   const head = `${mark(chosen ? 'yes' : 'none', colour)} ${clean(name)} (${clean(status)}): ${chosen ? 'chosen' : 'not chosen'}; ${clean(reason)}`;
-  return [head, `    ${mark(APPLIED[applied][0], colour)} ${APPLIED[applied][1]}`];
+  const resolved = resolution === undefined ? [] : [`    – ${clean(resolution)}`];
+  return [head, `    ${mark(APPLIED[applied][0], colour)} ${APPLIED[applied][1]}`, ...resolved];
 }
 
 const APPLIED: Readonly<Record<Gateway['applied'], readonly [Kind, string]>> = {

@@ -26,6 +26,7 @@ const EXAMPLES = `
 Examples:
   sally access explain anna-laptop 10.0.0.5:443
   sally access explain anna-laptop intranet              at its addresses and ports
+  sally access explain anna-laptop wiki.corp.example:443
   sally access explain --user anna@example.com [fd00::5]:22
   sally access explain anna-laptop 10.0.0.5 --protocol icmp --at 2026-12-24T18:00:00Z
   sally access matrix --resource intranet
@@ -41,7 +42,7 @@ export function addAccess(program: Command, session: Session): void {
     .command('explain')
     .usage('[options] (DEVICE | --user USER) DESTINATION[:PORT]')
     .argument('<from>', 'device, by name or id; omitted with --user')
-    .argument('[destination]', 'IP address or resource, with or without a port')
+    .argument('[destination]', 'IP address, host name or resource, with or without a port')
     .description('check why one connection is allowed or denied')
     .option('--user <user>', 'e-mail address or id; checks each of the user’s devices')
     .addOption(choice('--protocol <protocol>', 'default: TCP with a port, ICMP without', ['TCP', 'UDP', 'ICMP']))

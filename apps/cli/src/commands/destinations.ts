@@ -1,8 +1,9 @@
+import { domainToASCII } from 'node:url';
 import { parseEndpoint, type RequestBody, type Resource } from '@sallyport/contract';
-import { formatAddress, parseAddress, parsePrefix } from '@sallyport/ip';
+import { formatAddress, isWildcard, parseAddress, parsePrefix } from '@sallyport/ip';
 import type { Client } from '../client.ts';
 import { usage } from '../failure.ts';
-import { kinds, resolveId } from '../resolve.ts';
+import { findId, kinds, resolveId } from '../resolve.ts';
 import { clean } from '../text.ts';
 import { count } from './options.ts';
 
@@ -28,15 +29,24 @@ export function destinationOf(text: string, flags: Flags): Target {
   return targetAt(found.host, portOf(found.port, flags), flags);
 }
 
-/** Returns a connection to each address of a resource on each of its ports, or on the given port only. */
+/**
+ * Returns a connection to each address of a resource on each of its ports, or on the given port only. A text that names
+ * no resource may be a host name.
+ */
 export async function resourceTargets(api: Client, text: string, flags: Flags): Promise<Target[]> {
   const [, name = text, typed] = /^(.+):([0-9]{1,5})$/.exec(text) ?? [];
   const port = portOf(typed === undefined ? null : Number(typed), flags);
-  const id = await resolveId(api, kinds.resource, name);
+  const host = domainToASCII(name).replace(/\.$/, '');
+  const isHost = host.includes('.') && !host.includes('*') && parseEndpoint(host) !== null;
+  const id = isHost ? await findId(api, kinds.resource, name) : await resolveId(api, kinds.resource, name);
+  if (id === undefined) return [targetAt(host, port, flags)];
   const { body } = await api.call('getResource', { params: { id } });
   const targets = body.addresses.flatMap((address) => targetsOf(address, port, flags));
   if (targets.length === 0)
-    throw usage(`${clean(body.name)} has no address that gateways enforce`, 'Give an IP address.');
+    throw usage(
+      `${clean(body.name)} has no address or name that gateways enforce by itself`,
+      'Give an IP address, or a name such as wiki.corp.example:443.',
+    );
   if (targets.length <= MOST) return targets;
   throw usage(
     `${clean(body.name)} has ${targets.length} addresses and ports, which is too many for one check`,
@@ -51,7 +61,7 @@ function targetsOf(
   port: number | undefined,
   flags: Flags,
 ): Target[] {
-  const first = firstAddress(address) ?? (type === 'PRIVATE' ? address : null);
+  const first = firstAddress(address) ?? (type === 'PRIVATE' && !isWildcard(address) ? address : null);
   if (first === null) return [];
   if (port !== undefined || flags.protocol === 'ICMP') return [targetAt(first, port, flags)];
   const all = protocols.flatMap(({ networkProtocols }) => networkProtocols);

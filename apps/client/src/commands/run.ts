@@ -118,6 +118,7 @@ async function createParts(
     privateKey: identity.wireguardPrivateKey,
     device: identity.agent,
     readPosture: () => readPosture(version),
+    controllerHost: new URL(url).hostname.toLowerCase(),
     direct: () => controller.targets,
     directory,
     endpoints,

@@ -104,3 +104,12 @@ test('what is no host name is refused, and nothing hangs on a silent resolver', 
   });
   assert.equal(answers[0]?.result, 'TIMEOUT');
 });
+
+test('a name that only a wildcard covers shows its resource and gateway, and no address of the wildcard', async (t) => {
+  const servers = [await resolver(t, 3)];
+  const covering = { ...item('127.0.0.1'), id: '*.corp.example', key: 'name/*.corp.example' };
+  const reply = await explain({ item: covering, gateway: gatewayId(1), servers });
+  assert.deepEqual([reply.resources, reply.addresses], [[{ id: 'w', name: 'wiki' }], []]);
+  assert.equal(reply.gateway?.name, 'berlin');
+  assert.match(reply.advice.join(' '), /berlin answers NXDOMAIN/);
+});

@@ -3,7 +3,7 @@ import { domainToASCII } from 'node:url';
 import type { PathsView } from '@sallyport/agent-core';
 import type { StateItem } from '@sallyport/contract/channel';
 import type { DnsReply } from '@sallyport/contract/local';
-import { canonicalUnmapped } from '@sallyport/ip';
+import { canonicalUnmapped, isWildcard } from '@sallyport/ip';
 import type { NameTrace } from '../names/names.ts';
 
 /** Dependencies of an explanation. */
@@ -22,17 +22,20 @@ const defaultTimeoutMs = 3_000;
 /** Explains how a host name resolves on this device. Throws when the text is not a host name. */
 export async function explainName(text: string, context: ExplainContext): Promise<DnsReply> {
   const name = nameOf(text);
-  const trace = await context.trace(name);
+  const before = await context.trace(name);
   const timeoutMs = context.timeoutMs ?? defaultTimeoutMs;
   const [host, ...answers] = await Promise.all([
     askHost(name, timeoutMs),
-    ...trace.servers.map((server) => askServer(server, name, timeoutMs)),
+    ...before.servers.map((server) => askServer(server, name, timeoutMs)),
   ]);
-  const addresses = trace.item === null ? [] : [...trace.item.addresses];
+  // A name that only a wildcard covers gets its addresses by these questions.
+  const trace = await context.trace(name);
+  const { item } = trace;
+  const addresses = item === null || isWildcard(item.id) ? [] : [...item.addresses];
   const reply = {
     type: 'dns' as const,
     name,
-    resources: resourcesOf(addresses, context),
+    resources: resourcesOf(item?.addresses ?? [], context),
     addresses,
     gateway: gatewayOf(trace.gateway, context),
     answers,
@@ -120,7 +123,8 @@ type Found = Omit<DnsReply, 'advice'>;
 /** Returns what keeps the name from resolving, one sentence each. */
 function adviceOf(found: Found, problem: string | null): string[] {
   const { name, addresses, gateway, answers, host, by } = found;
-  if (addresses.length === 0) return host.result === 'OK' ? [] : [`This host does not resolve ${name}.`];
+  if (addresses.length === 0 && gateway === null)
+    return host.result === 'OK' ? [] : [`This host does not resolve ${name}.`];
   const advice = problem === null ? [] : [problem];
   if (gateway === null) advice.push(`No gateway carries ${name} now.`);
   else if (answers.length === 0) advice.push(`${gateway.name} has no address in the tunnel to ask.`);
@@ -130,7 +134,7 @@ function adviceOf(found: Found, problem: string | null): string[] {
       advice.push(`${gateway?.name ?? server} answers ${result}${why === undefined ? '' : `: ${why}`}.`);
   }
   const own = new Set(addresses);
-  const foreign = host.addresses.filter((address) => !own.has(address));
+  const foreign = own.size === 0 ? [] : host.addresses.filter((address) => !own.has(address));
   if (by === null && problem === null)
     advice.push('This host does not ask Sallyport for names: see "sally up --help", --dns.');
   else if (foreign.length > 0)

@@ -29,4 +29,13 @@ test('a failure keeps the id of the query and says that it is an answer', () => 
   const failure = serverFailure(query('wiki'));
   assert.equal(failure.readUInt16BE(0), 4711);
   assert.equal(failure.readUInt16BE(2) & 0x800f, 0x8002);
+  const option = Buffer.from([0, 0, 41, 4, 208, 0, 0, 0, 0, 0, 0]);
+  const extended = Buffer.concat([query('wiki'), option]);
+  extended.writeUInt16BE(1, 10);
+  for (const asked of [query('wiki'), extended])
+    assert.deepEqual(
+      serverFailure(asked).subarray(4),
+      Buffer.concat([Buffer.from([0, 1, 0, 0, 0, 0, 0, 0]), query('wiki').subarray(12)]),
+      'the question alone stands behind it',
+    );
 });

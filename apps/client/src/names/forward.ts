@@ -19,13 +19,21 @@ export function questionName(query: Buffer): string | null {
   return null;
 }
 
-/** Returns the answer "server failure" to a query. */
+/** Returns whether an answer has records. */
+export const hasRecords = (answer: Buffer): boolean =>
+  answer.length >= 12 && (answer.readUInt8(3) & 0x0f) === 0 && answer.readUInt16BE(6) > 0;
+
+/** Returns the answer "server failure" to a query with a name. Resolvers of some programs refuse one without the question. */
 export function serverFailure(query: Buffer): Buffer {
-  const answer = Buffer.from(query.subarray(0, 12));
+  const end = query.indexOf(0, 12) + typeAndClass;
+  const answer = Buffer.from(query.subarray(0, end));
   answer.writeUInt16BE(0x8082 | (query.readUInt16BE(2) & 0x0100), 2);
-  answer.fill(0, 4);
+  answer.fill(0, 6, 12);
   return answer;
 }
+
+/** Bytes behind the name of a question, its end among them. */
+const typeAndClass = 5;
 
 /**
  * Sends a query to resolvers, one after another until one answers. Each has its own socket with a random port, a random

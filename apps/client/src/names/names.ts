@@ -1,8 +1,9 @@
 import type { ItemChange, PathsView, Work } from '@sallyport/agent-core';
 import { DnsServer, failureOf, type Log } from '@sallyport/agent-runtime';
 import type { NameItem, StateItem } from '@sallyport/contract/channel';
-import { canonicalPrefix } from '@sallyport/ip';
-import { forward, questionName, serverFailure } from './forward.ts';
+import { parseEndpoint } from '@sallyport/contract/endpoint';
+import { canonicalPrefix, isWildcard, wildcardBase, wildcardsOver } from '@sallyport/ip';
+import { forward, hasRecords, questionName, serverFailure } from './forward.ts';
 import { forwardsNames, internetCarriers, sendsAllNames } from './full-tunnel.ts';
 import { type DnsChoice, stubAddress } from './host-dns.ts';
 import { HostResolvers } from './host-resolvers.ts';
@@ -18,6 +19,8 @@ export interface ClientNamesOptions {
   readonly interface: string;
   /** How the host's resolvers are configured. */
   readonly dns: DnsChoice;
+  /** Host name or address of the controller, in lower case. */
+  readonly controllerHost: string;
   readonly host?: HostResolvers;
   /** Called when all names of this host begin or end to go through the tunnel. */
   readonly turned?: () => void;
@@ -25,6 +28,8 @@ export interface ClientNamesOptions {
 
 /** Interval at which a port that another program holds is tried again. */
 const retryMs = 2_000;
+/** Longest wait for a new name, below the patience of the programs that ask. */
+const arrivalMs = 3_000;
 
 /** How names resolve on this host. */
 export interface NamesReport {
@@ -39,7 +44,7 @@ export interface NamesReport {
 
 /** How the device treats a name. */
 export interface NameTrace {
-  /** Null: no resource that the device may reach has the name. */
+  /** The name, or the wildcard that covers it. Null: no resource that the device may reach has the name. */
   readonly item: NameItem | null;
   /** Id of the gateway that carries the name; null: none. */
   readonly gateway: string | null;
@@ -66,6 +71,8 @@ export class ClientNames {
   #failure: string | null = null;
   #timer: NodeJS.Timeout | null = null;
   #running: Promise<void> = Promise.resolve();
+  /** Queries that wait for a new name. */
+  readonly #arrivals = new Set<() => void>();
 
   constructor(options: ClientNamesOptions) {
     this.#options = options;
@@ -81,6 +88,7 @@ export class ClientNames {
   apply(work: Work): Promise<void> {
     const items: Items = work.kind === 'close' ? new Map() : work.items;
     this.#items = items;
+    for (const wake of this.#arrivals) wake();
     if (work.kind === 'change' && !work.changes.some(concernsNames)) return this.#running;
     if (!this.#mayTakeAll()) this.#turn(false);
     const wanted = namesOf(items).length > 0 || this.#mayTakeAll();
@@ -106,9 +114,9 @@ export class ClientNames {
 
   /** Returns how a name is treated on this host. */
   async trace(name: string): Promise<NameTrace> {
-    const item = this.#items.get(`name/${name}`);
+    const [item] = this.#itemsFor(name);
     const { by, problem } = this.report;
-    if (item?.kind !== 'name') {
+    if (item === undefined) {
       const servers = this.#all ? this.#internetGateways() : await this.#host.usual();
       return { item: null, gateway: null, servers, by, problem };
     }
@@ -138,7 +146,7 @@ export class ClientNames {
   }
 
   #use(): Promise<void> {
-    const domains = this.#all ? ['.'] : namesOf(this.#items).map(({ id }) => id);
+    const domains = this.#all ? ['.'] : domainsOf(namesOf(this.#items));
     return domains.length === 0 ? this.#host.release() : this.#host.use(domains);
   }
 
@@ -184,9 +192,50 @@ export class ClientNames {
   async #answer(query: Buffer, over: 'udp' | 'tcp'): Promise<Buffer | null> {
     const name = questionName(query);
     if (name === null) return null;
-    const item = this.#items.get(`name/${name}`);
-    const servers = item?.kind === 'name' ? this.#gatewaysOf(item) : await this.#others();
-    return (await forward(query, over, servers)) ?? serverFailure(query);
+    const items = this.#itemsFor(name);
+    const servers = items.length > 0 ? items.flatMap((item) => this.#gatewaysOf(item)) : await this.#others();
+    const answer = await forward(query, over, [...new Set(servers)]);
+    if (answer === null || items.length === 0 || !hasRecords(answer)) return answer ?? serverFailure(query);
+    // The route to a name that is new comes from the controller, and may come after the answer.
+    return (await this.#arrival(name)) ? answer : serverFailure(query);
+  }
+
+  /** Returns the name itself, or else the wildcards that cover it, the narrowest first. */
+  #itemsFor(name: string): NameItem[] {
+    const ofName = (id: string): NameItem[] => {
+      const item = this.#items.get(`name/${id}`);
+      return item?.kind === 'name' ? [item] : [];
+    };
+    const [own] = ofName(name);
+    if (own !== undefined) return [own];
+    const covering = wildcardsOver(name).flatMap(ofName);
+    // The tunnel itself depends on these names.
+    return covering.length > 0 && this.#isOfTunnel(name) ? [] : covering;
+  }
+
+  /** Returns whether a name is that of the controller or of the endpoint of a gateway. */
+  #isOfTunnel(name: string): boolean {
+    const endpoints = [...this.#items.values()].flatMap((item) =>
+      item.kind === 'peer' ? [...item.endpoints, ...item.relays.map(({ endpoint }) => endpoint)] : [],
+    );
+    const hosts = endpoints.map((endpoint) => parseEndpoint(endpoint)?.host.toLowerCase());
+    return name === this.#options.controllerHost || hosts.includes(name);
+  }
+
+  /** Waits until a name is in force on this device, but not long. Returns whether it is. */
+  async #arrival(name: string): Promise<boolean> {
+    const end = performance.now() + arrivalMs;
+    while (!this.#items.has(`name/${name}`)) {
+      const left = end - performance.now();
+      if (left <= 0) return false;
+      const { promise, resolve } = Promise.withResolvers<void>();
+      const timer = setTimeout(resolve, left);
+      this.#arrivals.add(resolve);
+      await promise;
+      clearTimeout(timer);
+      this.#arrivals.delete(resolve);
+    }
+    return true;
   }
 
   /** Returns the addresses in the tunnel of the gateway that carries a name now. */
@@ -227,4 +276,12 @@ function concernsNames({ before, after }: ItemChange): boolean {
 
 function namesOf(items: Items): NameItem[] {
   return [...items.values()].filter((item) => item.kind === 'name');
+}
+
+/** Returns the domains of names, without those that lie in the domain of a wildcard. */
+function domainsOf(names: readonly NameItem[]): string[] {
+  const wide = new Set(names.flatMap(({ id }) => (isWildcard(id) ? [wildcardBase(id)] : [])));
+  const isInside = (id: string) => wildcardsOver(id).some((wildcard) => wide.has(wildcardBase(wildcard)));
+  const exact = names.flatMap(({ id }) => (isWildcard(id) || wide.has(id) || isInside(id) ? [] : [id]));
+  return [...wide, ...exact];
 }

@@ -36,6 +36,16 @@ test('a resource is probed at its address, a network only at its gateway', () =>
   assert.deepEqual(find('net'), { ...at, address: null, port: null });
 });
 
+test('the address of a wildcard is no target', () => {
+  const names = { addresses: ['100.96.0.1'], resources: [] };
+  const wildcard: StateItem = { kind: 'name', key: 'name/*.corp', id: '*.corp', ...names };
+  const more: StateItem[] = [resource('r6', 'corp'), wildcard, routeItem('100.96.0.1/32', [1], { resources: ['r6'] })];
+  const at = (items: readonly StateItem[]) => findTarget('corp', new Map(items.map((item) => [item.key, item])), view);
+  assert.deepEqual(at(more), { kind: 'none', why: 'it has wildcards only: name a host' });
+  const found = at([...more, routeItem('100.96.0.2/32', [1], { resources: ['r6'] })]);
+  assert.equal(found.kind === 'address' && found.address, '100.96.0.2');
+});
+
 test('an address takes the narrowest route, or bypasses the tunnel', () => {
   const to = (address: string, gateway: string | null, routed: boolean, port: number | null = null) => ({
     ...{ kind: 'address', gateway, routed, address, port, hints: null },

@@ -1,7 +1,14 @@
 import { isIP } from 'node:net';
 import type { PathsView } from '@sallyport/agent-core';
 import type { PeerItem, ResourceItem, StateItem } from '@sallyport/contract/channel';
-import { canonicalPrefix, canonicalUnmapped, parseAddress, parsePrefix, rangeContains } from '@sallyport/ip';
+import {
+  canonicalPrefix,
+  canonicalUnmapped,
+  isWildcard,
+  parseAddress,
+  parsePrefix,
+  rangeContains,
+} from '@sallyport/ip';
 
 /** The meaning of a target that a user names. */
 export type Target =
@@ -42,7 +49,10 @@ export function findTarget(text: string, items: Items, view: PathsView): Target 
 }
 
 function resourceTarget({ id, ping }: ResourceItem, port: number | null, items: Items, view: PathsView): Target {
-  const routes = [...items.values()].filter((item) => item.kind === 'route' && item.resources.includes(id));
+  const wildcards = addressesOfWildcards(items);
+  const all = [...items.values()].filter((item) => item.kind === 'route' && item.resources.includes(id));
+  const routes = all.filter(({ key }) => !wildcards.has(prefixOf(key)));
+  if (routes.length === 0 && all.length > 0) return { kind: 'none', why: 'it has wildcards only: name a host' };
   const route = routes.find(({ key }) => singleAddress(key) !== null) ?? routes[0];
   if (route === undefined) return { kind: 'none', why: 'no route leads to it' };
   const prefix = prefixOf(route.key);
@@ -78,6 +88,12 @@ function covers(prefix: string, address: string): boolean {
 
 function lengthOf(prefix: string): number {
   return parsePrefix(prefix)?.length ?? 0;
+}
+
+/** Nothing answers at these. */
+function addressesOfWildcards(items: Items): ReadonlySet<string> {
+  const wildcards = [...items.values()].filter((item) => item.kind === 'name').filter(({ id }) => isWildcard(id));
+  return new Set(wildcards.flatMap(({ addresses }) => addresses.flatMap((text) => canonicalPrefix(text) ?? [])));
 }
 
 /** Returns the canonical prefix of a route's key. */

@@ -33,6 +33,8 @@ export interface ClientPlaneOptions
   readonly readPosture: () => Promise<Facts>;
   /** How names of resources resolve on this host. */
   readonly dns: DnsChoice;
+  /** Host name or address of the controller, in lower case. */
+  readonly controllerHost: string;
   readonly log: Log;
 }
 
@@ -70,6 +72,7 @@ export class ClientPlane implements AgentPlane {
       view: () => this.view,
       interface: options.interface,
       dns,
+      controllerHost: options.controllerHost,
       turned: () => this.#namesTurned(),
     });
     this.#tunnel = new Tunnel({

@@ -112,7 +112,7 @@ function ResourceForm({ protocols, resource, gateways = [], addresses = '', onDo
       <Field label={labels.description} {...form.field('description')} maxLength={120} />
       <Field
         label={labels.addresses}
-        hint="IP addresses, subnets such as 10.0.0.0/24, or host names, with spaces or commas between"
+        hint="IP addresses, subnets such as 10.0.0.0/24, or host names such as *.corp.example, with spaces or commas between"
         {...form.field('addresses')}
         required
       />

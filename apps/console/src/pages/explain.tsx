@@ -31,7 +31,8 @@ export function ExplainPage() {
       <Ask key={`${asked.device} ${asked.destination}`} asked={asked} />
       {!known && (
         <p className="muted">
-          Choose a device and an address. The answer says which policy decides, why, and what would change it.
+          Choose a device and an address or host name. The answer says which policy decides, why, and what would change
+          it.
         </p>
       )}
       {known && error === null && answer === undefined && <Skeleton />}
@@ -84,7 +85,9 @@ function Ask({ asked }: { asked: Question }) {
     event.preventDefault();
     const [device] = devices;
     if (device === undefined) return;
-    void navigate({ search: { ...form, device: device.id, at: form.at === '' ? undefined : form.at } } as never);
+    const { destination = '', at } = form;
+    const search = { ...form, destination: inAscii(destination), device: device.id, at: at === '' ? undefined : at };
+    void navigate({ search } as never);
   };
   const text = (field: 'destination' | 'port' | 'at') => ({
     value: String(form[field] ?? ''),
@@ -93,7 +96,7 @@ function Ask({ asked }: { asked: Question }) {
   return (
     <form className="filters ask" onSubmit={submit}>
       <Picker label="Device" kind="device" single chosen={devices} onChange={setDevices} />
-      <Field label="Address" placeholder="10.0.0.5" {...text('destination')} required />
+      <Field label="Address or name" placeholder="10.0.0.5" {...text('destination')} required />
       <Choice
         label="Protocol"
         value={form.protocol ?? 'TCP'}
@@ -109,6 +112,30 @@ function Ask({ asked }: { asked: Question }) {
         Explain
       </Button>
     </form>
+  );
+}
+
+/** Returns a host name as the controller stores it; any other text as it is. */
+function inAscii(text: string): string {
+  if (!/[^0-9a-f.:]/i.test(text)) return text;
+  try {
+    return new URL(`http://${text}`).hostname;
+  } catch {
+    return text;
+  }
+}
+
+/** Says what a destination is, when it is a host name. */
+function NameLine({ name }: { name: NonNullable<Explanation['name']> }) {
+  const { virtualAddresses, wildcards } = name;
+  return (
+    <p className="muted">
+      {name.unicode === undefined ? name.name : `${name.unicode} (${name.name})`}{' '}
+      {virtualAddresses.length === 0
+        ? 'gets an address when a device asks for it'
+        : `has the virtual addresses ${virtualAddresses.join(' and ')}`}
+      {wildcards.length === 0 ? '.' : `, and ${wildcards.join(' and ')} covers it.`}
+    </p>
   );
 }
 
@@ -130,6 +157,7 @@ function Verdict({ answer, asked }: { answer: Explanation; asked: Question }) {
           : `The policy “${deciding.name}” ${allowed ? 'allows' : 'denies'} it.`}
         {allowed && carrier !== undefined && ` ${carrier.name} carries it.`}
       </p>
+      {answer.name !== undefined && <NameLine name={answer.name} />}
       {validUntil !== undefined && (
         <p className="muted">
           This can change on its own <Ago at={validUntil} />.
@@ -164,7 +192,7 @@ function Carriers({ gateways, busy, onCheck }: CarriersProps) {
       </header>
       <ul className="body stack wraps">
         {gateways.length === 0 && <li className="muted">None: no gateway serves this address.</li>}
-        {gateways.map(({ id, name, chosen, reason, applied }) => (
+        {gateways.map(({ id, name, chosen, reason, applied, resolution }) => (
           <li key={id} className="stack tight">
             <span className="row">
               <Status meaning={chosen ? 'good' : 'off'}>
@@ -173,6 +201,7 @@ function Carriers({ gateways, busy, onCheck }: CarriersProps) {
               {chosen && <span className="chip">chosen</span>}
             </span>
             <p>{sentence(reason)}</p>
+            {resolution !== undefined && <p className="small">{sentence(resolution)}</p>}
             <Status meaning={inForce[applied][0]}>
               <span className="small">{inForce[applied][1]}</span>
             </Status>

@@ -61,7 +61,8 @@ function Actions({ resource }: { resource: Resource }) {
   const [editing, setEditing] = useState(false);
   const [write, setWrite] = useState<PlannedWrite | null>(null);
   const remove = () => setWrite(deletionOf('resource', resource.name, `/tenants/resources/${resource.id}`));
-  const destination = resource.addresses[0]?.address.replace(/\/\d+$/, '');
+  const single = resource.addresses.find(({ address }) => !address.startsWith('*'));
+  const destination = single?.address.replace(/\/\d+$/, '');
   return (
     <>
       {destination !== undefined && (

@@ -15,7 +15,9 @@ async function open(t: TestContext, limits: Partial<QuotaLimits>, rest: Partial<
 }
 
 /** What makes one more object of a kind, by a number. */
-const creations: Readonly<Record<Exclude<QuotaName, 'addresses'>, (n: number, protocol: string) => object>> = {
+const creations: Readonly<
+  Record<Exclude<QuotaName, 'addresses' | 'wildcard-names'>, (n: number, protocol: string) => object>
+> = {
   gateways: (n) => ({ name: `g${n}`, wireguardPort: '51820' }),
   devices: (n) => ({ name: `d${n}`, publicKey: publicKeyOf(`d${n}`) }),
   'enrolment-keys': (n) => ({ name: `k${n}` }),

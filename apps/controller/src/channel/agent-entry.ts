@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type {
   AgentRole,
+  AskName,
   FindPath,
   Heartbeat,
   PathReport,
@@ -25,7 +26,15 @@ import type { Report, SessionInput } from './session-types.ts';
 import { SourceEndpoint } from './source-endpoint.ts';
 import type { StateFeed } from './state-feed.ts';
 import { Alarm, type Timers } from './timers.ts';
-import type { AgentDescription, AgentRef, DesiredState, DesiredStates, Presence, StateChange } from './types.ts';
+import type {
+  AgentDescription,
+  AgentRef,
+  DesiredState,
+  DesiredStates,
+  NameRequests,
+  Presence,
+  StateChange,
+} from './types.ts';
 import { UnreachableNotices } from './unreachable-notices.ts';
 import type { WorkQueue } from './work-queue.ts';
 
@@ -47,6 +56,8 @@ export interface EntryHost {
   readonly unreachable: (tenant: string, gateway: string, resources: readonly string[]) => void;
   readonly findPath: (agent: AgentRef, request: Pick<FindPath, 'peer' | 'relay'>) => void;
   readonly upgrading: (agent: AgentRef, progress: Upgrading) => void;
+  /** Null: no name is given. */
+  readonly names: NameRequests | null;
   /** The gateway or device was deleted. The entry is not used any more. */
   readonly deleted: (entry: AgentEntry) => void;
 }
@@ -288,6 +299,12 @@ export class AgentEntry {
       case 'upgrading':
         this.#host.upgrading(this, message);
         break;
+      case 'ask-name':
+        this.#answerName(message);
+        break;
+      case 'names-used':
+        this.#host.names?.used(this, message.names);
+        break;
       case 'noticed':
         this.#reports.probes.record(message.probes);
         break;
@@ -296,6 +313,15 @@ export class AgentEntry {
         this.#requests?.answered(message.request, message.probes);
         break;
     }
+  }
+
+  /** The answer follows the change of the state, if there is one, or comes before it: the agent waits for both. */
+  #answerName({ name, device }: AskName): void {
+    const link = this.#link;
+    const answer = this.#host.names?.ask(this, name, device) ?? Promise.resolve('none' as const);
+    void answer.then((outcome) => {
+      link?.input({ type: 'answered-name', message: { type: 'named', name, outcome } });
+    });
   }
 
   #applied({ revision, hash, tookMs }: Extract<Report, { type: 'applied' }>, now: number): void {

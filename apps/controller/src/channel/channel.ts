@@ -109,7 +109,7 @@ class ChannelServer implements AgentChannel {
     };
     const deviceSource = (tenant: string, report: SourceReport) => this.#deviceSource(tenant, report);
     const deleted = (entry: AgentEntry) => this.#deleted(entry);
-    const shared = { clock, timers, limits, graceMs, log, states, observations, queue };
+    const shared = { clock, timers, limits, graceMs, log, states, observations, queue, names: deps.names ?? null };
     const { unreachable = () => {} } = deps;
     const findPath: EntryHost['findPath'] = (...event) => this.#events.findPath(...event);
     const upgrading: EntryHost['upgrading'] = (...event) => this.#events.upgrading(...event);

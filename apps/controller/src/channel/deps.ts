@@ -4,7 +4,7 @@ import type { ControllerIdentity } from './keys.ts';
 import type { ChannelLimits } from './limits.ts';
 import type { Log } from './log.ts';
 import type { Timers } from './timers.ts';
-import type { AgentDirectory, AgentRef, ConnectionGuard, DesiredStates } from './types.ts';
+import type { AgentDirectory, AgentRef, ConnectionGuard, DesiredStates, NameRequests } from './types.ts';
 
 /** Parts of the controller that the channel uses, and its callbacks. */
 export interface ChannelDeps {
@@ -21,6 +21,8 @@ export interface ChannelDeps {
   readonly deviceMoved?: (tenant: string, device: string, source: string) => void;
   /** Called when the set of resources that a gateway cannot reach changed; ids, ascending. */
   readonly unreachable?: (tenant: string, gateway: string, resources: readonly string[]) => void;
+  /** Serves what gateways ask for names. Left out: no name is given. */
+  readonly names?: NameRequests;
   /** Mapping that the beacon sees for an agent. Left out: there is no beacon. */
   readonly mapping?: (agent: string) => Mapping;
   readonly heartbeatMs?: number;

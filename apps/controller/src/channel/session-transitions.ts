@@ -19,6 +19,7 @@ export interface Steps {
   readonly ask: Step<'ask'>;
   readonly punch: Step<'punched'>;
   readonly askUpgrade: Step<'upgrade-asked'>;
+  readonly answerName: Step<'answered-name'>;
   readonly handshakeTime: Step<'time'>;
   readonly liveTime: Step<'time'>;
   readonly evict: Step<'evicted'>;
@@ -52,6 +53,8 @@ const noMessages = {
   probed: 'unexpected',
   noticed: 'unexpected',
   'find-path': 'unexpected',
+  'ask-name': 'unexpected',
+  'names-used': 'unexpected',
   posture: 'unexpected',
   upgrading: 'unexpected',
   garbage: 'unexpected',
@@ -67,6 +70,7 @@ const noState = {
   ask: 'ignore',
   punched: 'ignore',
   'upgrade-asked': 'ignore',
+  'answered-name': 'ignore',
 } as const;
 
 const shaking = {
@@ -93,6 +97,8 @@ export const transitions: { readonly [P in Phase]: Row } = {
     probed: 'gatewayReport',
     noticed: 'gatewayReport',
     'find-path': 'report',
+    'ask-name': 'gatewayReport',
+    'names-used': 'gatewayReport',
     posture: 'deviceReport',
     upgrading: 'gatewayReport',
     garbage: 'unexpected',
@@ -107,6 +113,7 @@ export const transitions: { readonly [P in Phase]: Row } = {
     ask: 'ask',
     punched: 'punch',
     'upgrade-asked': 'askUpgrade',
+    'answered-name': 'answerName',
     lost: 'lose',
   },
   closed: {
@@ -119,6 +126,8 @@ export const transitions: { readonly [P in Phase]: Row } = {
     probed: 'ignore',
     noticed: 'ignore',
     'find-path': 'ignore',
+    'ask-name': 'ignore',
+    'names-used': 'ignore',
     posture: 'ignore',
     upgrading: 'ignore',
     garbage: 'ignore',

@@ -1,4 +1,4 @@
-import type { AgentMessage, Mapping, Punch, SealedChannel, Upgrade } from '@sallyport/contract/channel';
+import type { AgentMessage, Mapping, Named, Punch, SealedChannel, Upgrade } from '@sallyport/contract/channel';
 import type { DeliveryStep } from './delivery.ts';
 import type { RefusalCode } from './refusals.ts';
 import type { StateFeed } from './state-feed.ts';
@@ -39,6 +39,7 @@ export type SessionEvent =
   | { readonly type: 'ask'; readonly request: string }
   | { readonly type: 'punched'; readonly message: Punch }
   | { readonly type: 'upgrade-asked'; readonly message: Upgrade }
+  | { readonly type: 'answered-name'; readonly message: Named }
   /** The socket is gone. */
   | { readonly type: 'lost' };
 
@@ -52,7 +53,16 @@ export type Hello = Message<'hello'>;
 export type Proof = Message<'authenticate'>;
 /** Message of a live agent that does not concern the session itself. */
 export type Report = Message<
-  'applied' | 'failed' | 'heartbeat' | 'probed' | 'noticed' | 'find-path' | 'posture' | 'upgrading'
+  | 'applied'
+  | 'failed'
+  | 'heartbeat'
+  | 'probed'
+  | 'noticed'
+  | 'find-path'
+  | 'ask-name'
+  | 'names-used'
+  | 'posture'
+  | 'upgrading'
 >;
 
 /** Effect that the owner of a session must carry out, in order. */

@@ -106,6 +106,8 @@ const inputs: { readonly [N in SessionInput['type']]: () => Extract<SessionInput
   probed: () => ({ type: 'probed', request: 'r', hash: null, probes: [] }),
   noticed: () => ({ type: 'noticed', probes: [] }),
   'find-path': () => ({ type: 'find-path', peer: gateway, relay: false }),
+  'ask-name': () => ({ type: 'ask-name', name: 'wiki.corp.example', device: gateway }),
+  'names-used': () => ({ type: 'names-used', names: ['wiki.corp.example'] }),
   posture: () => ({ type: 'posture', facts: {} }),
   upgrading: () => ({ type: 'upgrading', request: gateway, state: 'done' }),
   garbage: () => ({ type: 'garbage' }),
@@ -122,6 +124,10 @@ const inputs: { readonly [N in SessionInput['type']]: () => Extract<SessionInput
   'upgrade-asked': () => ({
     type: 'upgrade-asked',
     message: { type: 'upgrade', request: gateway, version: '1.0.0' },
+  }),
+  'answered-name': () => ({
+    type: 'answered-name',
+    message: { type: 'named', name: 'wiki.corp.example', outcome: 'given' },
   }),
   lost: () => ({ type: 'lost' }),
 };
@@ -157,6 +163,8 @@ const agentSpeaks = {
   probed: bad,
   noticed: bad,
   'find-path': bad,
+  'ask-name': bad,
+  'names-used': bad,
   posture: bad,
   upgrading: bad,
   garbage: bad,
@@ -172,6 +180,7 @@ const controllerTells = {
   ask: '',
   punched: '',
   'upgrade-asked': '',
+  'answered-name': '',
 };
 const ends = { rejected: 'busy end', lost: 'end' };
 const before = { ...agentSpeaks, ...controllerTells, ...ends };
@@ -191,6 +200,9 @@ const expected: { readonly [P in Phase]: { readonly [N in SessionInput['type']]:
     probed: 'report',
     noticed: 'report',
     'find-path': 'report',
+    'ask-name': 'report',
+    'names-used': 'report',
+    'answered-name': 'named',
     posture: bad,
     upgrading: 'report',
     punched: 'punch',
@@ -209,6 +221,8 @@ const ofDevice: Partial<Record<SessionInput['type'], string>> = {
   probed: bad,
   noticed: bad,
   upgrading: bad,
+  'ask-name': bad,
+  'names-used': bad,
   posture: 'report',
 };
 

@@ -70,6 +70,7 @@ export class Session {
     ask: (_, { request }) => send({ type: 'probe', request }),
     punch: (_, { message }) => send(message),
     askUpgrade: (_, { message }) => send(message),
+    answerName: (_, { message }) => send(message),
     handshakeTime: (session, _, now) => session.#handshakeTime(now),
     liveTime: (session, _, now) => session.#liveTime(now),
     evict: (session) => session.#end('evicted'),

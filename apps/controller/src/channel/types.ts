@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream';
 import type {
   AgentRole,
   FindPath,
+  Named,
   NameFigures,
   PathReport,
   ProbeResult,
@@ -99,6 +100,14 @@ export interface AgentDirectory {
   deviceSeen(tenant: string, moments: ReadonlyMap<string, number>): Promise<void>;
   /** Source addresses of devices in batches: device id to IP address. */
   deviceMoved(tenant: string, sources: ReadonlyMap<string, string>): Promise<void>;
+}
+
+/** What gateways ask for names that wildcards cover. */
+export interface NameRequests {
+  /** A device asks a gateway for a name. Does not reject. */
+  ask(gateway: AgentRef, name: string, device: string): Promise<Named['outcome']>;
+  /** Devices use these names. */
+  used(gateway: AgentRef, names: readonly string[]): void;
 }
 
 /** Compiled desired state of gateways and native devices, by id. Implemented by the tenant runtime. */

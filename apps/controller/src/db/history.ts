@@ -42,7 +42,8 @@ export async function writeHistory(
   const revision = (head?.revision ?? 0) + (isNew ? 1 : 0);
   const first = isNew ? 0 : await nextSeq(tx, revision);
   let hash = head?.hash ?? genesisHash;
-  const events = changes.map((change, i) => {
+  const audited = changes.filter(({ feedOnly }) => feedOnly !== true);
+  const events = audited.map((change, i) => {
     const event = auditEvent(tx, context, change, revision, first + i, hash);
     hash = event.hash;
     return event;

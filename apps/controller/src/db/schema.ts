@@ -117,6 +117,7 @@ interface VirtualAddressTable {
   name: string;
   number: number;
   rests_until: number | null;
+  used_at: Generated<number | null>;
 }
 
 interface GatewayTable {

@@ -34,6 +34,8 @@ export interface Change {
   readonly after?: object | null;
   /** For the audit trail alone, such as a sign-in: no revision, and nothing for programs that follow changes. */
   readonly auditOnly?: true;
+  /** For programs that follow changes alone: no audit event, because the object itself did not change. */
+  readonly feedOnly?: true;
   /** The operation, for the audit event, where it is a part of a batch. */
   readonly operation?: string;
 }

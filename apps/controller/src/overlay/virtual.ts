@@ -2,12 +2,13 @@ import { formatAddress, parsePrefix, rangeOfNames, rangeOfNames6, rangesOverlap 
 import { selectIn } from '../db/chunks.ts';
 import type { Tx } from '../db/store.ts';
 import { ApiError } from '../errors.ts';
+import { followNames } from './wildcards.ts';
 
 /** Time for which the address of a name that no resource has any more is given to no other name. */
 export const restMs = 30 * 24 * 3600 * 1000;
 
 /** Name of the network of gateways without a label. */
-const network = '';
+export const network = '';
 
 const v4 = parsePrefix(rangeOfNames) ?? { first: 0n, last: 0n };
 /** The first and the last address of the range belong to no name. */
@@ -37,20 +38,16 @@ export async function settleNames(tx: Tx, names: readonly string[]): Promise<voi
   if (touched.length === 0) return;
   const held = new Set(await heldNames(tx, touched));
   const known = new Map((await knownNames(tx, touched)).map((row) => [row.name, row]));
-  await setRest(
-    tx,
-    touched.filter((name) => held.has(name) && known.get(name)?.rests_until != null),
-    null,
-  );
-  await setRest(
-    tx,
-    touched.filter((name) => !held.has(name) && known.get(name)?.rests_until === null),
-    tx.now + restMs,
-  );
+  const back = touched.filter((name) => held.has(name) && known.get(name)?.rests_until != null);
+  const left = touched.filter((name) => !held.has(name) && known.get(name)?.rests_until === null);
   const fresh = touched.filter((name) => held.has(name) && !known.has(name));
+  await setRest(tx, back, null);
+  await setRest(tx, left, tx.now + restMs);
   const numbers = await freeNumbers(tx, fresh.length);
+  const own = { network, rests_until: null, used_at: null };
   for (const [i, name] of fresh.entries())
-    await tx.scoped.insert('virtual_addresses', { network, name, number: numbers[i] as number, rests_until: null });
+    await tx.scoped.insert('virtual_addresses', { ...own, name, number: numbers[i] as number });
+  await followNames(tx, [...back, ...left, ...fresh]);
 }
 
 async function heldNames(tx: Tx, names: readonly string[]): Promise<string[]> {
@@ -87,8 +84,8 @@ async function setRest(tx: Tx, names: readonly string[], rests_until: number | n
       .execute();
 }
 
-/** Returns numbers that were never given, and then those that have rested longest. */
-async function freeNumbers(tx: Tx, count: number): Promise<number[]> {
+/** Returns numbers that were never given, and then those that have rested longest. Throws when all are used up. */
+export async function freeNumbers(tx: Tx, count: number): Promise<number[]> {
   if (count === 0) return [];
   const { last } = await tx.scoped
     .selectFrom('virtual_addresses')
@@ -105,6 +102,7 @@ async function rested(tx: Tx, count: number): Promise<number[]> {
     .selectFrom('virtual_addresses')
     .select('number')
     .where('rests_until', '<=', tx.now)
+    .where('used_at', 'is', null)
     .orderBy('rests_until')
     .limit(count)
     .execute();

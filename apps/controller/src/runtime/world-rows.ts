@@ -13,13 +13,12 @@ import type {
   WorldSettings,
   WorldUser,
 } from '@sallyport/policy';
-import { selectIn } from '../db/chunks.ts';
 import { decodeJson } from '../db/json.ts';
 import type { Row } from '../db/schema.ts';
 import type { Scoped } from '../db/scoped.ts';
 import { gatewayEndpoints } from '../endpoints.ts';
 import { overlayColumn } from '../overlay/range.ts';
-import { namesHaveAddresses, virtualAddresses } from '../overlay/virtual.ts';
+import { type NamedAddress, namedAddresses } from './world-names.ts';
 
 /** Ids to read. Left out: all of the tenant. */
 type Ids = readonly string[] | undefined;
@@ -237,36 +236,8 @@ async function readAddresses(db: Scoped, resources: Ids): Promise<Map<string, Wo
     if (isIpText(address)) push(byResource, resource_id, { id, prefix: address, ports });
     else named.push({ id, resource: resource_id, name: address, ports });
   }
-  const prefixes = await prefixesOfNames(db, named);
-  for (const { id, resource, name, ports } of named)
-    for (const prefix of prefixes(resource, name)) push(byResource, resource, { id, prefix, name, ports });
+  for (const { resource, ...address } of await namedAddresses(db, named)) push(byResource, resource, address);
   return byResource;
-}
-
-interface NamedAddress {
-  readonly id: string;
-  readonly resource: string;
-  readonly name: string;
-  readonly ports: readonly PortRange[];
-}
-
-/** Returns a function that gives the virtual addresses of a name in a private resource as prefixes; none elsewhere. */
-async function prefixesOfNames(db: Scoped, named: readonly NamedAddress[]) {
-  if (named.length === 0) return () => [];
-  const tenant = await db.selectTenant().select('overlay_v6').select(overlayColumn).executeTakeFirstOrThrow();
-  if (!namesHaveAddresses(tenant.overlay)) return () => [];
-  const numbers = await selectIn([...new Set(named.map(({ name }) => name))], (part) =>
-    db.selectFrom('virtual_addresses').select(['name', 'number']).where('name', 'in', part).execute(),
-  );
-  const resources = await selectIn([...new Set(named.map(({ resource }) => resource))], (part) =>
-    db.selectFrom('resources').select('id').where('type', '=', 'PRIVATE').where('id', 'in', part).execute(),
-  );
-  const byName = new Map(numbers.map(({ name, number }) => [name, virtualAddresses(tenant.overlay_v6, number)]));
-  const enforced = new Set(resources.map(({ id }) => id));
-  return (resource: string, name: string): string[] => {
-    const [v4, v6] = (enforced.has(resource) && byName.get(name)) || [];
-    return v4 === undefined || v6 === undefined ? [] : [`${v4}/32`, `${v6}/128`];
-  };
 }
 
 const wholeRange = { from: 0, to: 65535 };

@@ -1,9 +1,12 @@
 import { AUTHORITATIVE_ANSWER, type DecodedPacket, decode, encode, RECURSION_AVAILABLE } from 'dns-packet';
+import type { NewNameCode } from './new-names.ts';
 import type { NameState } from './resolver.ts';
 import { canonical } from './upstream.ts';
 
 /** Dependencies of an answer. */
 export interface AnswerParts {
+  /** Obtains a name that only a wildcard covers. Returns why it has no address, or null when there is nothing to wait for. */
+  readonly obtain: (source: string, name: string) => Promise<NewNameCode | null>;
   /** Returns whether the device at an address may reach the name. */
   readonly mayAsk: (source: string, name: string) => boolean;
   /** Returns the virtual addresses of a name. */
@@ -42,6 +45,8 @@ export async function answerQuery(query: Buffer, source: string, parts: AnswerPa
   if (name === canary) return reply(packet, 'NXDOMAIN');
   const forwarded = question.class === 'IN' ? (parts.forward?.(packet, name) ?? null) : null;
   if (forwarded !== null) return forwarded;
+  const missing = question.class === 'IN' ? await parts.obtain(source, name) : null;
+  if (missing !== null) return reply(packet, missing);
   if (question.class !== 'IN' || !parts.mayAsk(source, name)) return reply(packet, 'REFUSED');
   const state = await parts.lookUp(name);
   if (state === undefined) return reply(packet, 'REFUSED');

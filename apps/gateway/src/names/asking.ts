@@ -34,6 +34,11 @@ export class Asking {
     return this.#devices.has(source);
   }
 
+  /** Returns the id of the device at an address. */
+  deviceOf(source: string): string | undefined {
+    return this.#devices.get(source)?.id;
+  }
+
   /** Returns whether the device at an address may reach any port of a name. */
   mayAsk(source: string, name: string, now: number): boolean {
     const item = this.#items.get(`name/${name}`);

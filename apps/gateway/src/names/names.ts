@@ -1,14 +1,15 @@
 import { networkInterfaces } from 'node:os';
 import { gatewayOf, type ItemChange, isOpen, type Work } from '@sallyport/agent-core';
-import { DnsServer, failureOf, LatestWriter, type Log, type StateDirectory } from '@sallyport/agent-runtime';
 import {
-  type GatewayItem,
-  type NameFigures,
-  type NameItem,
-  type ProbeResult,
-  publicClass,
-  type StateItem,
-} from '@sallyport/contract/channel';
+  DnsServer,
+  failureOf,
+  LatestWriter,
+  type Log,
+  type NamingOutcome,
+  type PlaneInput,
+  type StateDirectory,
+} from '@sallyport/agent-runtime';
+import type { GatewayItem, NameFigures, NameItem, ProbeResult, StateItem } from '@sallyport/contract/channel';
 import { endFlows, type Names, type NamesChange } from '@sallyport/hostnet';
 import { wildcardsOver } from '@sallyport/ip';
 import { answersAt } from '../probing/probes.ts';
@@ -20,11 +21,14 @@ import { FlowEnder } from './flows.ts';
 import { forbiddenAddresses } from './forbidden.ts';
 import { Forwarding } from './forwarding.ts';
 import { HostResolvers } from './host-resolvers.ts';
+import { concernsGateway, concernsNames, internetKey, ofNames } from './items.ts';
 import { formatAnswers, readAnswers } from './memory.ts';
+import { type NewNameCode, NewNames } from './new-names.ts';
 import { isPrivate } from './private-names.ts';
 import { type NameState, Resolver } from './resolver.ts';
 import { ResolverHealth, resolversFor } from './servers.ts';
 import { type AddressType, askUpstream, type ResolverAddress, type Upstream, type UpstreamAnswer } from './upstream.ts';
+import { NameUses } from './uses.ts';
 
 type Items = ReadonlyMap<string, StateItem>;
 
@@ -39,6 +43,8 @@ export interface NamesOptions {
    * call.
    */
   readonly changed: (results: readonly ProbeResult[]) => Promise<void>;
+  /** Tells the controller that a device asks for a new name, or which names are used. */
+  readonly tell: (input: Extract<PlaneInput, { kind: 'ask-name' | 'names-used' }>) => void;
 }
 
 const unknownState: NameState = { A: null, AAAA: null, fault: null };
@@ -65,6 +71,8 @@ export class GatewayNames {
   #items: Items = new Map();
   readonly #asking = new Asking();
   readonly #forwarding: Forwarding;
+  readonly #new: NewNames;
+  readonly #uses: NameUses;
   #warned = '';
   #deniedRanges = '';
   #dnsServers = '';
@@ -106,6 +114,13 @@ export class GatewayNames {
       (query, source, over) => this.#answer(query, source, over),
       { share: deviceShare },
     );
+    this.#new = new NewNames({
+      ask: (name, type) => this.#ask(name, type),
+      isForbidden: (address) => this.#isForbidden(address),
+      now: options.now,
+      request: (name, device) => options.tell({ kind: 'ask-name', name, device }),
+    });
+    this.#uses = new NameUses((names) => options.tell({ kind: 'names-used', names }), options.now);
     this.#writer = new LatestWriter(
       async () => options.directory.write('names.json', await formatAnswers(this.#resolver?.states() ?? new Map())),
       (error) => options.log.warn('the addresses of names could not be stored', { reason: failureOf(error).message }),
@@ -143,6 +158,7 @@ export class GatewayNames {
   async expect(work: Work): Promise<void> {
     this.#items = work.kind === 'close' ? new Map() : work.items;
     this.#asking.expect(work);
+    this.#new.arrived((name) => this.#items.has(`name/${name}`));
     if (work.kind === 'change' && !work.changes.some(concernsNames)) return;
     if (work.kind === 'change' && this.#resolver !== null && !work.changes.some(concernsGateway))
       return this.#change(this.#resolver, work.changes);
@@ -236,7 +252,13 @@ export class GatewayNames {
     return this.results;
   }
 
+  /** Takes the controller's answer about a new name. */
+  named(name: string, outcome: NamingOutcome): void {
+    this.#new.named(name, outcome);
+  }
+
   async stop(): Promise<void> {
+    this.#uses.flush();
     this.#resolver?.stop();
     this.#hostResolvers?.close();
     this.#addresses.stop();
@@ -320,10 +342,13 @@ export class GatewayNames {
 
   async #answer(query: Buffer, source: string, over: 'udp' | 'tcp'): Promise<Buffer | null> {
     const answer = await answerQuery(query, source, {
+      obtain: async (from, name) => this.#obtain(from, name),
       mayAsk: (from, name) => this.#asking.mayAsk(from, name, this.#options.now()),
       virtual: (name) => {
         const item = this.#items.get(`name/${name}`);
-        return item?.kind === 'name' ? item.addresses : [];
+        if (item?.kind !== 'name') return [];
+        if (item.resources.length === 0) this.#uses.note(name);
+        return item.addresses;
       },
       lookUp: (name) => this.#lookUp(name),
       forward: (packet, name) =>
@@ -347,6 +372,13 @@ export class GatewayNames {
     return own ? null : this.#upstream();
   }
 
+  /** A name that the items have needs nothing, and one that no wildcard covers gets nothing. */
+  #obtain(source: string, name: string): Promise<NewNameCode | null> | null {
+    const device = this.#items.has(`name/${name}`) ? undefined : this.#asking.deviceOf(source);
+    const mayAsk = (wildcard: string) => this.#asking.mayAsk(source, wildcard, this.#options.now());
+    return device !== undefined && wildcardsOver(name).some(mayAsk) ? this.#new.find(name, device) : null;
+  }
+
   #resultsOf(name: string, { A, AAAA, fault }: NameState): ProbeResult[] {
     const item = this.#items.get(`name/${name}`);
     if (item?.kind !== 'name' || (A === null && AAAA === null && fault === null)) return [];
@@ -354,22 +386,6 @@ export class GatewayNames {
     const detail = (fault ?? `${name} has the address ${real}`).slice(0, longestDetail);
     return item.resources.map(({ id, probe }) => ({ id: probe, resource: id, reachable: fault === null, detail }));
   }
-}
-
-function concernsNames(change: ItemChange): boolean {
-  return (change.before ?? change.after)?.kind === 'name' || concernsGateway(change);
-}
-
-/** A changed intent opens or closes all names, and so does a full tunnel through this gateway. */
-function concernsGateway({ before, after }: ItemChange): boolean {
-  const item = before ?? after;
-  return item?.kind === 'gateway' || item?.key === internetKey;
-}
-
-const internetKey = `class/${publicClass}`;
-
-function ofNames(items: readonly (StateItem | null)[]): NameItem[] {
-  return items.filter((item) => item?.kind === 'name');
 }
 
 const withoutLength = (text: string): string => text.replace(/\/.*$/, '');

@@ -208,6 +208,7 @@ test('a device asks for the names that its profile opens at the moment', () => {
 test('a query gets virtual addresses alone, and anything odd gets a refusal or nothing', async () => {
   const state: NameState = { A: { addresses: ['10.0.0.1'], at: 0 }, AAAA: { addresses: [], at: 0 }, fault: null };
   const parts = {
+    obtain: async (_source: string, asked: string) => (asked === 'gone' ? ('SERVFAIL' as const) : null),
     mayAsk: (_source: string, asked: string) => asked === 'wiki',
     virtual: () => ['100.96.0.1', 'fd00::1'],
     lookUp: async () => state,
@@ -225,6 +226,7 @@ test('a query gets virtual addresses alone, and anything odd gets a refusal or n
   for (const type of ['UNKNOWN_65', 'UNKNOWN_64', 'MX', 'TXT', 'PTR', 'SRV'])
     assert.deepEqual(await ask(question('wiki', type)), ['NOERROR']);
   assert.deepEqual(await ask(question('vault')), ['REFUSED']);
+  assert.deepEqual(await ask(question('gone')), ['SERVFAIL']);
   assert.deepEqual(await ask(question('use-application-dns.net')), ['NXDOMAIN']);
   assert.deepEqual(
     await ask({ questions: [...(question('wiki').questions ?? []), ...(question('a').questions ?? [])] }),

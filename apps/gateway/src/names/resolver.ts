@@ -1,5 +1,6 @@
 import type { NameItem } from '@sallyport/contract/channel';
 import type { Names } from '@sallyport/hostnet';
+import { isWildcard } from '@sallyport/ip';
 import { DueQueue } from './due.ts';
 import { Translation } from './translation.ts';
 import type { AddressType, UpstreamAnswer } from './upstream.ts';
@@ -62,6 +63,8 @@ export class Resolver {
   /** What the states say, and what changed in it. */
   readonly changes = new Translation();
   #always = false;
+  /** There is nothing to resolve for these, but devices may ask for names that they cover. */
+  readonly #wildcards = new Set<string>();
   #timer: NodeJS.Timeout | null = null;
   #running = 0;
   #stopped = false;
@@ -77,10 +80,12 @@ export class Resolver {
   /** Sets the names to resolve. */
   expect(items: readonly NameItem[]): void {
     const wanted = new Set(items.map(({ id }) => id));
-    const changed = items.filter((item) => this.#entries.get(item.id)?.item !== item);
+    const changed = items
+      .filter(({ id }) => !this.#wildcards.has(id))
+      .filter((item) => this.#entries.get(item.id)?.item !== item);
     this.change(
       changed,
-      [...this.#entries.keys()].filter((id) => !wanted.has(id)),
+      [...this.#entries.keys(), ...this.#wildcards].filter((id) => !wanted.has(id)),
     );
   }
 
@@ -88,8 +93,15 @@ export class Resolver {
   change(items: readonly NameItem[], removed: readonly string[]): void {
     // An address may move from one name to another.
     for (const id of [...removed, ...items.map((item) => item.id)]) this.#release(this.#entries.get(id));
-    for (const id of removed) this.#entries.delete(id);
+    for (const id of removed) {
+      this.#entries.delete(id);
+      this.#wildcards.delete(id);
+    }
     for (const item of items) {
+      if (isWildcard(item.id)) {
+        this.#wildcards.add(item.id);
+        continue;
+      }
       const known = this.#entries.get(item.id);
       if (known !== undefined) known.item = item;
       const entry = known ?? this.#open(item);
@@ -106,7 +118,7 @@ export class Resolver {
   }
 
   #renewPresence(): void {
-    this.changes.present = this.#always || this.#entries.size > 0;
+    this.changes.present = this.#always || this.#entries.size + this.#wildcards.size > 0;
   }
 
   #open(item: NameItem): Entry {

@@ -6,6 +6,7 @@ import {
   type HeartbeatReading,
   LatestWriter,
   type Log,
+  type NamingOutcome,
   NetworkWatch,
   PathRunner,
   type PlaneInput,
@@ -84,6 +85,7 @@ export class GatewayPlane implements AgentPlane {
       log,
       now: options.now,
       changed: (probes) => this.#namesChanged(probes),
+      tell: (input) => this.#tell(input),
     });
     this.#plane = new DataPlane({
       ...options,
@@ -211,6 +213,10 @@ export class GatewayPlane implements AgentPlane {
 
   punch({ peer, endpoints }: Punch): void {
     this.#runner.input({ kind: 'punch', peer, endpoints });
+  }
+
+  named(name: string, outcome: NamingOutcome): void {
+    this.#names.named(name, outcome);
   }
 
   async down(): Promise<string[]> {

@@ -127,6 +127,7 @@ class Rig {
         await this.#firewall.renewNames(Date.now());
         this.#inForce();
       },
+      tell: () => {},
     });
     this.#firewall = new FirewallSide(plan.interface, () => {}, console.error, this.#names);
   }

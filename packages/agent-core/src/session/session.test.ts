@@ -369,6 +369,22 @@ describe('paths', () => {
     assert.deepEqual(bench.from({ type: 'punch', ...punch }), [{ kind: 'punch', ...punch }]);
   });
 
+  it('names are asked for while there is a connection, and the answer is passed on', () => {
+    const bench = new Bench();
+    const ask = { kind: 'ask-name', name: 'wiki.corp.example', device: 'd1' } as const;
+    bench.start();
+    assert.deepEqual(bench.input(ask), [{ kind: 'named', name: ask.name, outcome: 'away' }]);
+    assert.deepEqual(bench.input({ kind: 'names-used', names: [ask.name] }), []);
+    bench.finish();
+    bench.open();
+    const { name, device } = ask;
+    assert.deepEqual(bench.sent(bench.input(ask)), [{ type: 'ask-name', name, device }]);
+    const used = bench.sent(bench.input({ kind: 'names-used', names: [name] }));
+    assert.deepEqual(used, [{ type: 'names-used', names: [name] }]);
+    const answer = bench.from({ type: 'named', name, outcome: 'given' });
+    assert.deepEqual(answer, [{ kind: 'named', name, outcome: 'given' }]);
+  });
+
   it('what the beacon sees of the NAT is passed on', () => {
     const bench = new Bench();
     bench.start();

@@ -5,6 +5,7 @@ import { Enforcement } from './enforcement.ts';
 import { readFrame } from './frames.ts';
 import { answerChallenge, type Challenge, helloOf, type Opening, type Proven, pinOf } from './handshake.ts';
 import { HeartbeatFilter } from './heartbeat-filter.ts';
+import { passedOn } from './passed-on.ts';
 import { Posture } from './posture.ts';
 import { clockShift, skewWarning } from './skew.ts';
 import { defaultTiming, earliest, refusalDelay, type SessionTiming } from './timing.ts';
@@ -155,6 +156,9 @@ export class AgentSession {
       for (const probes of this.#heartbeats.noticed(input.probes)) this.#send({ type: 'noticed', probes });
     },
     findPath: ({ peer, relay }) => this.#send({ type: 'find-path', peer, relay }),
+    askName: ({ name, device }) => this.#send({ type: 'ask-name', name, device }),
+    noController: ({ name }) => this.#push({ kind: 'named', name, outcome: 'away' }),
+    namesUsed: ({ names }) => this.#send({ type: 'names-used', names: [...names] }),
     posture: (input) => {
       this.#posture.keep(input.facts);
       this.#tellPosture();
@@ -227,17 +231,11 @@ export class AgentSession {
         if (this.#awaitingSnapshot) return;
         this.#adopted(this.#desired.adoptLease(message.signed, this.#authority), moment);
         return;
-      case 'probe':
-        this.#push({ kind: 'probe', request: message.request });
-        return;
-      case 'punch':
-        this.#push({ kind: 'punch', peer: message.peer, endpoints: message.endpoints });
-        return;
-      case 'mapping':
-        this.#push({ kind: 'mapping', mapping: message.mapping });
-        return;
       case 'upgrade':
         this.#push(this.#upgrade.asked(message));
+        return;
+      default:
+        this.#push(passedOn(message));
     }
   }
 

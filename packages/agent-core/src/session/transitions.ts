@@ -15,6 +15,9 @@ export interface Steps {
   readonly probed: Step<'probed'>;
   readonly noticed: Step<'noticed'>;
   readonly findPath: Step<'find-path'>;
+  readonly askName: Step<'ask-name'>;
+  readonly noController: Step<'ask-name'>;
+  readonly namesUsed: Step<'names-used'>;
   readonly posture: Step<'posture'>;
   /** Keeps the facts for the next welcome. */
   readonly keepPosture: Step<'posture'>;
@@ -48,7 +51,14 @@ const always = {
 } as const;
 
 /** Ignores an input while not connected. The next connection receives everything. */
-const untold = { probed: 'ignore', noticed: 'ignore', 'find-path': 'ignore', upgrading: 'ignore' } as const;
+const untold = {
+  probed: 'ignore',
+  noticed: 'ignore',
+  'find-path': 'ignore',
+  'ask-name': 'noController',
+  'names-used': 'ignore',
+  upgrading: 'ignore',
+} as const;
 
 const deaf = { ...untold, opened: 'ignore', message: 'ignore', pong: 'ignore', closed: 'ignore' } as const;
 
@@ -89,6 +99,8 @@ export const transitions: { readonly [P in Phase]: Row } = {
     probed: 'probed',
     noticed: 'noticed',
     'find-path': 'findPath',
+    'ask-name': 'askName',
+    'names-used': 'namesUsed',
     posture: 'posture',
     upgrading: 'upgrading',
     tick: 'beat',

@@ -4,6 +4,7 @@ import type {
   Heartbeat,
   KeyExchange,
   Mapping,
+  Named,
   ProbeResult,
   Revision,
   StateItem,
@@ -99,6 +100,10 @@ export type Input =
   | { readonly kind: 'noticed'; readonly probes: readonly ProbeResult[] }
   /** Request of `Paths`. It is dropped without a connection, because `Paths` repeats it while needed. */
   | { readonly kind: 'find-path'; readonly peer: string; readonly relay: boolean }
+  /** A device asks for a name that only a wildcard covers. The effect `named` is the answer. */
+  | { readonly kind: 'ask-name'; readonly name: string; readonly device: string }
+  /** Names under wildcards that devices use. They are dropped without a connection. */
+  | { readonly kind: 'names-used'; readonly names: readonly string[] }
   /** All facts about the device, after each check. Only devices have facts. */
   | { readonly kind: 'posture'; readonly facts: PostureFacts }
   /** State of the upgrade that the controller asked for. Dropped unless it was asked for on this connection. */
@@ -169,6 +174,8 @@ export type Effect =
   | { readonly kind: 'mapping'; readonly mapping: Mapping }
   /** Upgrade the host, or report how the upgrade of this request stands. */
   | { readonly kind: 'upgrade'; readonly request: string; readonly version: string }
+  /** Answer to `ask-name`. `away`: there is no connection. */
+  | { readonly kind: 'named'; readonly name: string; readonly outcome: Named['outcome'] | 'away' }
   /** The agent was deleted: undo everything. */
   | { readonly kind: 'tear-down' }
   | { readonly kind: 'refused'; readonly code: string; readonly message: string; readonly enrolled: boolean }

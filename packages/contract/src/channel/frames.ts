@@ -17,6 +17,7 @@ import {
   TellMapping,
   Welcome,
 } from './messages.ts';
+import { Named } from './naming.ts';
 import { Upgrade } from './upgrade.ts';
 
 /** Bounds of messages before the other side is authenticated. The longest such message has 1,500 characters. */
@@ -47,7 +48,7 @@ export function readAgentMessage(text: string, phase: AgentPhase, role: AgentRol
 const controllerMessages = {
   greeting: z.discriminatedUnion('type', [Challenge, Refused]),
   authenticating: z.discriminatedUnion('type', [Welcome, Refused]),
-  live: z.discriminatedUnion('type', [Snapshot, Delta, Lease, Probe, Punch, TellMapping, Upgrade, Refused]),
+  live: z.discriminatedUnion('type', [Snapshot, Delta, Lease, Probe, Punch, TellMapping, Upgrade, Named, Refused]),
 } as const;
 
 /** Phase of a connection, as seen by the agent. */

@@ -4,6 +4,7 @@ export * from './frames.ts';
 
 export * from './hash.ts';
 export * from './messages.ts';
+export * from './naming.ts';
 export { provePossession } from './possession.ts';
 export * from './seal.ts';
 export * from './state.ts';

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { list, recordOf } from '../bounds.ts';
+import { AskName, Named, NamesUsed } from './naming.ts';
 import { mostItems, StateItem } from './state.ts';
 import { Successions } from './succession.ts';
 import { Upgrade, Upgrading, upgradePermission } from './upgrade.ts';
@@ -9,8 +10,8 @@ import { Upgrade, Upgrading, upgradePermission } from './upgrade.ts';
  * `challenge` and an early `refused` are text frames. Messages after `challenge` are sealed (`seal.ts`) in binary frames.
  *
  * Protocol numbers, newest first:
- *   4  2026-11-30  there are items of kind `name`, gateways have `deniedRanges` and `dnsServers`, and challenges
- *                  `successions`; agents of protocol 3 do not receive these
+ *   4  2026-11-30  there are items of kind `name`; gateways have `deniedRanges` and `dnsServers`, and ask for names
+ *                  (`ask-name`); challenges have `successions`; agents of protocol 3 do not receive these
  *   3  2026-11-29  cells have `after` and `onward`, routes `target`, resources `ping`, and the controller sends `mapping`
  *   2  2026-11-29  `authenticate` carries `wireguardProof`, which the controller requires for a new WireGuard key
  *
@@ -215,7 +216,7 @@ const ofBoth = [Applied, Failed, NeedSnapshot, Heartbeat, FindPath] as const;
 
 /** Messages that an agent of each role may send after `welcome`. */
 export const LiveMessage = {
-  gateway: z.discriminatedUnion('type', [...ofBoth, Probed, Noticed, Upgrading]),
+  gateway: z.discriminatedUnion('type', [...ofBoth, Probed, Noticed, AskName, NamesUsed, Upgrading]),
   device: z.discriminatedUnion('type', [...ofBoth, Posture]),
 } as const;
 
@@ -226,6 +227,8 @@ export const AgentMessage = z.discriminatedUnion('type', [
   ...ofBoth,
   Probed,
   Noticed,
+  AskName,
+  NamesUsed,
   Posture,
   Upgrading,
 ]);
@@ -344,6 +347,7 @@ export const ControllerMessage = z.discriminatedUnion('type', [
   Punch,
   TellMapping,
   Upgrade,
+  Named,
 ]);
 export type ControllerMessage = z.infer<typeof ControllerMessage>;
 

@@ -293,8 +293,11 @@ export const ProbeItem = z.strictObject({
 export const NameItem = z.strictObject({
   kind: z.literal('name'),
   key,
-  /** The name in lower case and in ASCII, without a final dot. */
-  id: z.string().min(1).max(253),
+  /**
+   * The name in lower case and in ASCII, without a final dot; or a wildcard. Nothing answers at the addresses of a
+   * wildcard: grants of them say who may ask for names that it covers.
+   */
+  id: z.string().min(1).max(256),
   /** IPv4 and IPv6. */
   addresses: list(address, 2).min(1),
   /** Resources of this gateway that have the name. Their probes show whether it resolves. None on a device. */

@@ -91,6 +91,7 @@ export const ExplainedGateway = z
     applied: z
       .enum(['agrees', 'differs', 'unknown'])
       .describe('Whether the state in force on the gateway gives the same answer right now'),
+    resolution: z.string().optional().describe('What the resolver of the gateway said last about the name'),
   })
   .meta({ id: 'ExplainedGateway' });
 export type ExplainedGateway = z.infer<typeof ExplainedGateway>;
@@ -122,6 +123,19 @@ export const AccessSuggestion = z
   .meta({ id: 'AccessSuggestion' });
 export type AccessSuggestion = z.infer<typeof AccessSuggestion>;
 
+/** A destination that is a host name of private resources. */
+export const ExplainedName = z
+  .object({
+    name: z.string().describe('The name in ASCII'),
+    unicode: z.string().optional().describe('The name in its own script, if that is another one than ASCII'),
+    virtualAddresses: z
+      .array(z.string())
+      .describe('Addresses by which devices reach it; none until a device asks for a name that only wildcards cover'),
+    wildcards: z.array(z.string()).describe('Wildcards of resources that cover the name'),
+  })
+  .meta({ id: 'ExplainedName' });
+export type ExplainedName = z.infer<typeof ExplainedName>;
+
 /** Decision about one connection, with its reasons. */
 export const Explanation = z
   .object({
@@ -131,6 +145,7 @@ export const Explanation = z
     at: timestamp,
     validUntil: timestamp.optional().describe('Earliest time at which the decision can change on its own'),
     policy: id.optional().describe('The policy that decided'),
+    name: ExplainedName.optional().describe('The destination, if it is a host name'),
     resources: z.array(z.object({ id, name: z.string() })),
     policies: z.array(ExplainedPolicy).describe('Policies in the order of evaluation'),
     gateways: z.array(ExplainedGateway),

@@ -155,3 +155,29 @@ test('people see the names that they reach, and no virtual address', () => {
     [['wiki', ['docs.corp', 'wiki.corp'].map((prefix) => ({ prefix, ports }))]],
   );
 });
+
+test('a name under a wildcard is one of the resource, and the wildcard stands for it where people look', () => {
+  const covered = (name: string, n: number): WorldAddress[] =>
+    named(name, n).map((address) => ({ ...address, wildcard: '*.corp' }));
+  const corp = resource('corp', [...named('*.corp', 5), ...covered('wiki.corp', 1), ...covered('new.corp', 6)]);
+  const more: WorldChange[] = [
+    { kind: 'resource', id: 'corp', value: corp },
+    { kind: 'policy', id: 'c', value: policy('c', 2, { allDevices: true, resources: ['corp'], rule: 'free' }) },
+  ];
+  const compiler = compiled(more);
+  const name = (id: string) => namesIn(compiler.items('g1')).find((item) => item.id === id);
+  assert.deepEqual(
+    ['wiki.corp', 'new.corp', '*.corp'].map((id) => name(id)?.resources.map((one) => one.id)),
+    [['wiki'], [], []],
+    'only exact names have results of their own',
+  );
+  const atDevice = namesIn(compiler.items('d1')).map(({ id }) => id);
+  assert.deepEqual(atDevice.sort(), ['*.corp', 'docs.corp', 'new.corp', 'wiki.corp']);
+  const world = World.empty(settings).with([...changes, ...more]);
+  const rows = [...reachableSteps(world, 0, ['d1'])].filter((row) => row !== null);
+  assert.deepEqual(rows.find((row) => row.resource === 'corp')?.addresses, [{ prefix: '*.corp', ports }]);
+  const no = policy('no', 0, { allow: false, allDevices: true, resources: ['wiki'] });
+  compiler.apply([{ kind: 'policy', id: 'no', value: no }], 0);
+  const left = namesIn(compiler.items('d1')).map(({ id }) => id);
+  assert.deepEqual(left.sort(), ['*.corp', 'new.corp'], 'a deny of one resource denies the names that it has');
+});

@@ -196,9 +196,15 @@ const aRule = fc
 
 /** Virtual addresses of two names. */
 const aName = fc.constantFrom(5, 6).map((n) => ({ prefix: `100.96.0.${n}/32`, name: `n${n}.corp` }));
+/** The same names under a wildcard, and the wildcard itself. */
+const aCoveredName = fc.oneof(
+  aName.map((name) => ({ ...name, wildcard: '*.corp' })),
+  fc.constant({ prefix: '100.96.0.7/32', name: '*.corp' }),
+);
 const anAddress = fc.oneof(
   { weight: 5, arbitrary: fc.record({ prefix: fc.constantFrom(...prefixes), ports }) },
   { weight: 1, arbitrary: fc.record({ name: aName, ports }).map(({ name, ...rest }) => ({ ...name, ...rest })) },
+  { weight: 1, arbitrary: fc.record({ name: aCoveredName, ports }).map(({ name, ...rest }) => ({ ...name, ...rest })) },
 );
 
 const aResource = fc

@@ -327,3 +327,39 @@ test('a name of a private resource is a destination, and any other name is refus
   for (const text of ['10.0.0.0/8', 'a..b', '*.corp.example', 'Wiki.corp.example', `${'a.'.repeat(130)}a`])
     await refused(text, 'invalid_request');
 });
+
+test('a name that only wildcards cover is decided as if a device had asked for it', async (t) => {
+  const app = await openTestApp(t);
+  const { make, first, device } = await network(app);
+  const https = await make.protocol('8443');
+  const named = (name: string, address: string) => make.resource(name, [{ address, protocols: [https.id] }]);
+  const [narrow, wide] = [await named('narrow', '*.b\u00fccher.example'), await named('wide', '**.example')];
+  for (const { id } of [narrow, wide]) await make.attach(id, [first.id]);
+  const deny = { action: false, devices: [device.id], resources: [narrow.id] };
+  const no = await make.policy('narrow', deny);
+  const allow = await make.policy('wide', { devices: [device.id], resources: [wide.id] });
+  const packet = { device: device.id, protocol: 'TCP', destination: 'shop.xn--bcher-kva.example', port: 8443 } as const;
+  const denied = await askOne(app, packet);
+  assert.deepEqual([denied.allowed, denied.policy], [false, no.id], 'the name is one of both resources');
+  assert.deepEqual(denied.name, {
+    ...{ name: 'shop.xn--bcher-kva.example', unicode: 'shop.bücher.example', virtualAddresses: [] },
+    wildcards: ['*.xn--bcher-kva.example', '**.example'],
+  });
+  const other = await askOne(app, { ...packet, destination: 'a.example' });
+  assert.deepEqual([other.allowed, other.policy, other.resources[0]?.name], [true, allow.id, 'wide']);
+  assert.equal((await askOne(app, { ...packet, destination: 'a.example', port: 1 })).allowed, false);
+});
+
+test('an explanation says the name and its virtual addresses, and what the gateway resolved', async (t) => {
+  const app = await openTestApp(t);
+  const { make, first, device } = await network(app);
+  const https = await make.protocol('8443');
+  const wiki = await make.resource('wiki', [{ address: 'wiki.corp.example', protocols: [https.id] }]);
+  await make.attach(wiki.id, [first.id]);
+  const by = (destination: string) => askOne(app, { device: device.id, protocol: 'TCP', destination, port: 8443 });
+  const { name } = await by('wiki.corp.example');
+  const [v4 = '', v6 = ''] = name?.virtualAddresses ?? [];
+  assert.deepEqual([v4, /:ffff::1$/.test(v6), name?.wildcards], ['100.96.0.1', true, []]);
+  for (const address of [v4, v6]) assert.deepEqual((await by(address)).name, name);
+  assert.equal((await by('10.0.0.5')).name, undefined);
+});

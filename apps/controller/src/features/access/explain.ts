@@ -1,4 +1,4 @@
-import { type ExplainedPolicy, type Explanation, type Input, isIpText } from '@sallyport/contract';
+import type { ExplainedPolicy, Explanation, Input } from '@sallyport/contract';
 import {
   type AccessQuery,
   type Explanation as Explained,
@@ -16,6 +16,7 @@ import { breathe, inSlices } from '../../slices.ts';
 import { agreement, explainedGateways, type InForce, inForce } from './carriers.ts';
 import { type Names, policyNames, resourceNames } from './store.ts';
 import { suggestionsFor, suggestionView } from './suggestions.ts';
+import { idsOfName, type Target, targetOf } from './targets.ts';
 
 /** What the explanation of access needs. */
 export interface AccessDeps {
@@ -39,8 +40,9 @@ export async function explainAccess(deps: AccessDeps, tenant: string, asked: Que
 async function answerAll(deps: AccessDeps, tenant: string, asked: Question): Promise<Explanation[]> {
   const now = deps.store.now();
   const at = asked.at === undefined ? now : Date.parse(asked.at);
-  const { world, devices, known } = subject(await deps.worlds.world(tenant), asked);
-  const destination = addressOf(world, asked.destination);
+  const { devices, known, ...given } = subject(await deps.worlds.world(tenant), asked);
+  const target = targetOf(given.world, asked.destination);
+  const { world, address: destination } = target;
   const found: Found[] = [];
   for (const device of devices) {
     const query = queryOf({ ...asked, destination }, device, at);
@@ -51,10 +53,10 @@ async function answerAll(deps: AccessDeps, tenant: string, asked: Question): Pro
   for (const one of found.filter(({ verdict }) => !verdict.allowed).slice(0, mostSuggested))
     one.suggestions = await suggestionsFor(world, one.query);
   const concerned = new Set(found.flatMap(({ gateways }) => gateways.map(({ gateway }) => gateway)));
-  const force = known ? await inForce(concerned, deps.channel, deps.states) : new Map();
+  const force = known && target.known ? await inForce(concerned, deps.channel, deps.states) : new Map();
   return deps.store.read(async (db) => {
     const names = await namesOf(deps, scoped(db, tenant), found, concerned);
-    return found.map((one) => view({ ...one, world, names, force, now, known, channel: deps.channel }));
+    return found.map((one) => view({ ...one, target, world, names, force, now, known, channel: deps.channel }));
   });
 }
 
@@ -71,14 +73,6 @@ const queryOf = (asked: Question, device: string, at: number): DeviceQuery => ({
   port: asked.port ?? 0,
   at,
 });
-
-/** Returns the destination as an address: a name stands for its virtual one. */
-function addressOf(world: World, destination: string): string {
-  if (isIpText(destination)) return destination;
-  for (const { addresses } of world.resources.values())
-    for (const { name, prefix } of addresses) if (name === destination) return prefix.replace(/\/\d+$/, '');
-  throw invalidField('/destination', 'must be an IP address or the name of a private resource');
-}
 
 /** Returns the devices in question. A user without devices gets one without any known facts. */
 function subject(
@@ -144,6 +138,7 @@ async function namesOf(
 }
 
 interface Told extends Found {
+  readonly target: Target;
   readonly world: World;
   readonly names: NamesOf;
   readonly force: InForce;
@@ -152,9 +147,10 @@ interface Told extends Found {
   readonly channel: AccessDeps['channel'];
 }
 
-function view({ verdict, steps, gateways, query, world, names, ...rest }: Told): Explanation {
+function view({ verdict, steps, gateways, query, world, names, target, ...rest }: Told): Explanation {
   const { force, now, known, channel } = rest;
   const device = known ? world.devices.get(query.device) : undefined;
+  const resolution = (gateway: string) => resolutionOf(target, channel, gateway);
   const applied = (gateway: string) => agreement(world, query, gateway, force.get(gateway) ?? null, now);
   return {
     ...(device === undefined ? {} : { device: { id: device.id, name: device.name } }),
@@ -163,13 +159,27 @@ function view({ verdict, steps, gateways, query, world, names, ...rest }: Told):
     at: new Date(query.at).toISOString(),
     ...(verdict.validUntil === null ? {} : { validUntil: new Date(verdict.validUntil).toISOString() }),
     ...(verdict.policy === null ? {} : { policy: verdict.policy }),
+    ...(target.name === null ? {} : { name: target.name }),
     resources: verdict.allowed ? verdict.resources.map((id) => ({ id, name: names.resources.get(id) ?? '' })) : [],
     policies: steps.map((step) => policyStep(world, step, names.policies)),
-    gateways: explainedGateways(gateways, verdict.allowed ? verdict.gateways : [], names.gateways, channel, applied),
+    gateways: explainedGateways(
+      gateways,
+      verdict.allowed ? verdict.gateways : [],
+      names.gateways,
+      channel,
+      applied,
+    ).map((one) => ({ ...one, ...resolution(one.id) })),
     ...(verdict.allowed
       ? {}
       : { suggestions: rest.suggestions.map((one) => suggestionView(world, query, one, names.policies)) }),
   };
+}
+
+/** Returns what a gateway reports about the name of a destination. */
+function resolutionOf({ world, name }: Target, channel: AccessDeps['channel'], gateway: string) {
+  const { probes } = channel.presence(gateway);
+  const [detail] = name === null ? [] : idsOfName(world, name.name).flatMap((id) => probes.get(id)?.detail ?? []);
+  return detail === undefined ? {} : { resolution: detail };
 }
 
 function policyStep(world: World, step: Explained['steps'][number], names: Names): ExplainedPolicy {

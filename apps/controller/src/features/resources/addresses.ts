@@ -3,7 +3,7 @@ import { reservedRanges } from '@sallyport/policy';
 import type { Tx } from '../../db/store.ts';
 import type { FieldErrors } from '../../field-errors.ts';
 import { protocolsById } from '../../objects/protocols/queries.ts';
-import { canonicalName, nameRefusal } from '../../objects/resources/names.ts';
+import { canonicalName, nameRefusal, wildcardRefusal } from '../../objects/resources/names.ts';
 import { overlayColumn } from '../../overlay/range.ts';
 
 /** An address as a request gives it. */
@@ -33,7 +33,7 @@ export async function checkAddresses(
     const pointer = `${pointers[i]}/address`;
     if (seen.has(address)) errors.add(pointer, 'is in this resource already');
     seen.add(address);
-    checkText(address, pointer, reserved, errors);
+    await checkText(address, pointer, reserved, errors);
   }
   await checkProtocols(tx, canonical, pointers, errors);
   return canonical;
@@ -46,17 +46,15 @@ async function settings(tx: Tx) {
   return { overlay: { v4: overlay, v6: overlay_v6 }, mtu, timeZone: time_zone, beacons: [] };
 }
 
-function checkText(
+async function checkText(
   address: string,
   pointer: string,
   reserved: ReturnType<typeof reservedRanges>,
   errors: FieldErrors,
-): void {
+): Promise<void> {
   const prefix = parsePrefix(address);
   if (prefix === null) {
-    const refusal = isWildcard(address)
-      ? 'is a wildcard: give each name of its own, or the addresses'
-      : nameRefusal(address);
+    const refusal = nameRefusal(address) ?? (isWildcard(address) ? await wildcardRefusal(address) : null);
     if (refusal !== null) errors.add(pointer, refusal);
     return;
   }

@@ -43,7 +43,8 @@ test('all invalid addresses of a request are refused at once, each with its plac
     await assertRefused(app, ['POST', path, { body }], 400, 'invalid_request', ['/addresses/1/address']);
   };
   const names = [
-    '*.example.com',
+    '*.com',
+    '*x.example.com',
     'bücher!.example',
     'xn--a.example',
     'a_b.c',
@@ -109,8 +110,20 @@ test('names are stored and shown as names', async (t) => {
   const twice = { ...made, addresses: [books, { ...books, address: 'xn--bcher-kva.example' }] };
   assert.equal((await app.request('PUT', `${path}/${made.id}`, { body: twice })).status, 400);
   assert.deepEqual(await read(app, made.id), made);
-  const wildcard = { name: 'x', type: 'PRIVATE', addresses: [{ address: '*.example.com', protocols }] };
-  assert.match((await app.request('POST', path, { body: wildcard })).json.errors[0].message, /wildcard/);
+  const wildcards = await make.resource(
+    'wildcards',
+    ['*.Example.com', '**.bücher.example.'].map((address) => ({ address, protocols })),
+  );
+  assert.deepEqual(
+    wildcards.addresses.map(({ address, unicode }: { address: string; unicode?: string }) => [address, unicode]),
+    [
+      ['*.example.com', undefined],
+      ['**.xn--bcher-kva.example', '**.bücher.example'],
+    ],
+  );
+  const everybody = { name: 'x', type: 'PRIVATE', addresses: [{ address: '*.co.uk', protocols }] };
+  const refused = await app.request('POST', path, { body: everybody });
+  assert.match(refused.json.errors[0].message, /covers all of \.co\.uk/);
 });
 
 test('an unreachable resource says why', async (t) => {

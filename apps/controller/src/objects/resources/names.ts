@@ -60,7 +60,7 @@ const hostName = new RegExp(`^(?=.{1,253}$)${label}(\\.${label})*$`);
 /** Matches text that resolvers take for an IPv4 address. */
 const lastLabelIsNumber = /(^|\.)[0-9]+$/;
 
-/** Resolvers ask others than DNS servers for these, or nobody (RFC 6761, 6762, 7686, 9476), or for addresses. */
+/** Resolvers ask no DNS server for these (RFC 6761, 6762, 7686, 9476), or use them for addresses. */
 const specialSuffixes = new Set(['local', 'localhost', 'invalid', 'onion', 'alt', 'arpa', 'in-addr.arpa', 'ip6.arpa']);
 /** Kept for networks at home (RFC 8375); public suffixes by the list. */
 const privateSuffixes = new Set(['home.arpa']);

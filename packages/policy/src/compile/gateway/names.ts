@@ -1,5 +1,5 @@
 import type { NameItem } from '@sallyport/contract/channel';
-import { formatAddress } from '@sallyport/ip';
+import { formatAddress, isWildcard } from '@sallyport/ip';
 import type { Entry } from '../indexes/entries.ts';
 import { computed } from '../indexes/maps.ts';
 import { probePort } from '../indexes/probe.ts';
@@ -8,11 +8,12 @@ import { isNamed, type ResourceIndex } from '../indexes/resource-index.ts';
 /** Returns the names of the resources attached to a gateway, which it answers and translates. */
 export function gatewayNames(gateway: string, resources: ResourceIndex): NameItem[] {
   const entries = [...resources.attached(gateway)].flatMap((id) => resources.entries(id).filter(isNamed));
-  return namesOf(entries, ({ resource, address }) => ({
-    id: resource.id,
-    probe: address.id,
-    port: probePort(address.ports),
-  }));
+  return namesOf(entries, ({ resource, address }) =>
+    // Nothing resolves a wildcard, and its names come and go with those who ask.
+    address.wildcard !== undefined || isWildcard(address.name ?? '')
+      ? null
+      : { id: resource.id, probe: address.id, port: probePort(address.ports) },
+  );
 }
 
 /** Returns the names of entries, for a device. */
