@@ -209,6 +209,7 @@ const OTHERS = [
     'install-path',
     'operator backup',
     'operator restore',
+    'operator copy-database',
     'operator rotate-master-key',
     'operator rotate-signing-key',
   ],

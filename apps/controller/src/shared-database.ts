@@ -27,7 +27,7 @@ export async function openSharedDatabase(
   if (database.isFresh && existsSync(join(dataDir, 'sallyport.db'))) {
     await database.destroy();
     throw new OperatorError(
-      `the database ${shownPlace(place)} is empty, and there is an embedded database in ${dataDir}: copy it with "sally operator copy-database --to URL", or move sallyport.db away to begin with an empty installation`,
+      `the database ${shownPlace(place)} is empty, and there is an embedded database in ${dataDir}: copy it with "sally operator copy-database --to", or move sallyport.db away to begin with an empty installation`,
     );
   }
   return { database, masterKeys };

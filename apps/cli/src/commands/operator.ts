@@ -25,6 +25,7 @@ export function addOperator(program: Command, session: Session): void {
     '--master-key-file <file>',
     passphrase,
   ]);
+  add('copy-database', 'copy everything to a PostgreSQL database, or back into a file', ['--to', '--from']);
   add('rotate-master-key', 'replace the key that encrypts secrets in the database', ['--dry-run', '--finish']);
   add('rotate-signing-key', 'replace the key by which agents know the controller', ['--dry-run', '--finish']);
 }

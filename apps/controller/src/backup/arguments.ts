@@ -36,6 +36,7 @@ export interface Defaults {
 export const helpText = `Usage: sally operator backup FILE [options]
        sally operator backup --verify FILE [options]
        sally operator restore FILE [options]
+       sally operator copy-database --help
        sally operator rotate-master-key --help
        sally operator rotate-signing-key --help
 
@@ -90,7 +91,7 @@ export function parseCommand(args: readonly string[], defaults: Defaults): Comma
   if (name === undefined || name === '--help' || name === '-h') return { kind: 'help' };
   if (name !== 'backup' && name !== 'restore')
     throw new UsageError(
-      `unknown command ${JSON.stringify(name)}: it is backup, restore, rotate-master-key or rotate-signing-key`,
+      `unknown command ${JSON.stringify(name)}: it is backup, restore, copy-database, rotate-master-key or rotate-signing-key`,
     );
   const { values, positionals } = parse(name, rest);
   if (values.help === true) return { kind: 'help' };

@@ -3,6 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { cleanLines } from '@sallyport/contract/text';
 import { stopRequested } from '@sallyport/program';
+import { parseCopy } from '../copy/arguments.ts';
+import { carryOutCopy } from '../copy/command.ts';
 import { OperatorError } from '../errors.ts';
 import { parseRotation } from '../rotation/arguments.ts';
 import { rotateKey } from '../rotation/command.ts';
@@ -31,7 +33,9 @@ process.exit();
 async function main(args: readonly string[]): Promise<number> {
   try {
     const rotation = parseRotation(args, process.env.SALLYPORT_DATA_DIR);
+    const copy = parseCopy(args, process.env);
     if (rotation !== null) process.stdout.write(await rotateKey(rotation, stopped.signal));
+    else if (copy !== null) process.stdout.write(await carryOutCopy(copy));
     else
       await carryOut(
         parseCommand(args, {

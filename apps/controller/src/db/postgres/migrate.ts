@@ -20,20 +20,25 @@ import { type PostgresPlace, shownPlace } from './place.ts';
 export async function migratePostgres(client: pg.Client, place: PostgresPlace, migrations: Migrations): Promise<void> {
   const state = await schemaOf(client);
   refuseUnusable(state, place, migrations);
-  const pending = pendingMigrations(state, migrations);
-  if (pending.length === 0) return;
+  if (pendingMigrations(state, migrations).length === 0) return;
   await client.query('BEGIN');
   try {
-    await client.query(
-      'CREATE TABLE IF NOT EXISTS migrations (name TEXT COLLATE "C" PRIMARY KEY, applied_at BIGINT NOT NULL)',
-    );
-    for (const name of pending) await apply(client, name, migrations);
-    for (const note of notesAfter(state, pending, migrations)) await client.query(setNote, note);
+    await applyPending(client, state, migrations);
     await client.query('COMMIT');
   } catch (error) {
     await client.query('ROLLBACK').catch(() => undefined);
     throw error;
   }
+}
+
+/** Applies the migrations that a schema lacks, in a transaction of the caller. */
+export async function applyPending(client: pg.Client, state: SchemaState, migrations: Migrations): Promise<void> {
+  const pending = pendingMigrations(state, migrations);
+  await client.query(
+    'CREATE TABLE IF NOT EXISTS migrations (name TEXT COLLATE "C" PRIMARY KEY, applied_at BIGINT NOT NULL)',
+  );
+  for (const name of pending) await apply(client, name, migrations);
+  for (const note of notesAfter(state, pending, migrations)) await client.query(setNote, note);
 }
 
 const setNote = 'INSERT INTO meta (key, value) VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET value = excluded.value';
