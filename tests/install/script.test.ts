@@ -71,7 +71,10 @@ test('one line installs a gateway, and sally uninstall leaves nothing', { skip }
   ]);
   const documents = 'cat /usr/local/share/man/man1/sally.1.gz /usr/local/share/fish/vendor_completions.d/sally.fish';
   assert.equal((await host.run(documents)).output, 'pagecompletion');
-  assert.equal((await install()).code, 0, 'a second time');
+  assert.equal((await install('--allow-upgrades')).code, 0, 'a second time');
+  assert.match((await install('--dry-run')).output, /let the controller upgrade this gateway/);
+  assert.equal((await install()).code, 0, 'what was allowed stays allowed');
+  assert.match((await host.run('cat /etc/sallyport/gateway.env')).output, /^SALLYPORT_ALLOW_UPGRADES=true$/m);
   const gone = await host.run('sally uninstall');
   assert.equal(gone.code, 0, gone.output);
   assert.deepEqual(await host.changed(), []);

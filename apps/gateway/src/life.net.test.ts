@@ -39,6 +39,14 @@ test('the life of a gateway, from enrolment to deletion', { skip }, async (t) =>
     await namespace.ip('route', 'del', '192.0.2.0/24');
   });
 
+  await t.test('refuses an upgrade that its host does not allow', async () => {
+    assert.equal((await lastHeard(controller, 'authenticate')).upgrades, undefined);
+    const request = crypto.randomUUID();
+    await controller.call({ op: 'say', message: { type: 'upgrade', request, version: '9.0.0' } });
+    const { type, ...answer } = await lastHeard(controller, 'upgrading');
+    assert.deepEqual(answer, { request, state: 'failed', reason: 'This host does not allow upgrades' });
+  });
+
   await t.test('revoking a grant ends an established flow', async () => {
     await device.startStream('s', serverAddress, 80);
     await until('echoes', async () => (await device.stream('s')).received > 5);
