@@ -99,6 +99,7 @@ test('the diagram of rooms in docs/architecture.md has every package and app', (
 
 /** Variables that `sally` and the agents read, documented beside the controller's. */
 const OF_OTHER_PROGRAMS = new Set([
+  'SALLYPORT_ALLOW_UPGRADES',
   'SALLYPORT_BACKUP_PASSPHRASE',
   'SALLYPORT_BACKUP_PASSPHRASE_FILE',
   'SALLYPORT_CA_FILE',

@@ -216,6 +216,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, ar
 
 /** Variables of the programs beside us, which may stand in the same environment. */
 const ofOthers = [
+  'SALLYPORT_ALLOW_UPGRADES',
   'SALLYPORT_TOKEN',
   'SALLYPORT_TOKEN_FILE',
   'SALLYPORT_URL',
