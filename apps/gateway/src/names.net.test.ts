@@ -44,6 +44,15 @@ function items(world: World): StateItem[] {
   ];
 }
 
+/** Opens one more name to the device. */
+const late: StateItem[] = [
+  profileItem('p1', [
+    { class: 'c1', bundle: 'b1', expiresAt: null },
+    { class: 'c6', bundle: 'b1', expiresAt: null },
+  ]),
+  classItem('c6', single(virtual(6))),
+];
+
 /** A real resolver beside the private server. Its zone is a file of hosts. */
 class Zone {
   readonly #world: World;
@@ -199,7 +208,7 @@ test('a gateway resolves names, answers who may reach them, and translates', { s
     await until('echoes', async () => (await device.stream('s')).received > received + 5);
     assert.notEqual(await device.tcp(wiki, 80, { timeoutMs: 500 }), 'ok');
     await device.stopStream('s');
-    await zone.set({ wiki: [serverAddress] });
+    await zone.set({ wiki: [serverAddress], late: [serverAddress] });
     await until('the name', async () => (await ask(world, 'wiki')) === wiki);
     assert.equal(await ask(world, 'wiki', 'AAAA'), 'NODATA', 'only families with a real address');
     assert.equal(await device.tcp(wiki, 80), 'ok');
@@ -218,6 +227,21 @@ test('a gateway resolves names, answers who may reach them, and translates', { s
     await device.stopStream('s');
     await controller.change([gateway]);
     await until('the name again', async () => (await device.tcp(wiki, 80, { timeoutMs: 500 })) === 'ok');
+  });
+
+  await t.test('and asks the resolvers that the controller names, as soon as it does', async () => {
+    const [gateway] = world.items().filter(({ kind }) => kind === 'gateway');
+    assert.ok(gateway?.kind === 'gateway');
+    const asking = (address: string) => ({
+      ...gateway,
+      dnsServers: [{ address, port: 53, domains: ['corp.example'] }],
+    });
+    await controller.change([asking('127.0.0.9'), nameItem('late.corp.example', 6), ...late]);
+    await until('no answer', async () => (await ask(world, 'late')) === 'SERVFAIL');
+    await controller.change([asking(serverAddress)]);
+    await until('an answer', async () => (await ask(world, 'late')) === virtual(6)[0]);
+    await controller.change([gateway], ['name/late.corp.example']);
+    await world.applied();
   });
 
   await t.test('and without names it listens on no port and has no rule', async () => {

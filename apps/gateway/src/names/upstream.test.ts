@@ -9,7 +9,16 @@ type Make = (query: DecodedPacket) => readonly (Packet | Buffer)[];
 
 /** A resolver that sends some datagrams for each query, and answers over TCP with `overTcp`. */
 async function resolver(t: TestContext, make: Make, overTcp: Make = make): Promise<number> {
+  for (;;) {
+    const port = await tryResolver(t, make, overTcp);
+    if (port !== null) return port;
+  }
+}
+
+/** Null: another program has the port that was free for UDP, over TCP. */
+async function tryResolver(t: TestContext, make: Make, overTcp: Make): Promise<number | null> {
   const udp = createSocket('udp4');
+  t.after(() => udp.close());
   udp.on('message', (data, from) => {
     for (const packet of make(decode(data)))
       udp.send(Buffer.isBuffer(packet) ? packet : encode(packet), from.port, from.address);
@@ -26,11 +35,12 @@ async function resolver(t: TestContext, make: Make, overTcp: Make = make): Promi
       socket.write(bytes.subarray(1));
     });
   });
-  await new Promise<void>((resolve) => tcp.listen(port, '127.0.0.1', resolve));
-  t.after(() => {
-    udp.close();
-    tcp.close();
+  const isFree = await new Promise<boolean>((resolve) => {
+    tcp.once('error', () => resolve(false));
+    tcp.listen(port, '127.0.0.1', () => resolve(true));
   });
+  if (!isFree) return null;
+  t.after(() => tcp.close());
   return port;
 }
 
