@@ -70,10 +70,11 @@ interface Iperf {
 }
 
 async function iperf(sender: Namespace, to: string, ...args: string[]): Promise<Iperf> {
-  return until(
-    'iperf3',
-    async () => JSON.parse(await sender.exec('iperf3', '-J', '-c', to, '-t', '3', ...args)) as Iperf,
-  );
+  return until('iperf3', async () => {
+    const result = JSON.parse(await sender.exec('iperf3', '-J', '-c', to, '-t', '3', ...args)) as Iperf;
+    // Beside a flood, its own connection may fail, and then there is no sum.
+    return result.end.sum === undefined && result.end.sum_received === undefined ? null : result;
+  });
 }
 
 async function tcp(sender: Namespace): Promise<number> {
