@@ -33,6 +33,8 @@ export class ClientUnderTest {
   readonly interface: string;
   readonly stateDir: string;
   readonly #program: readonly string[];
+  /** Whether the client is of another version, which may lack arguments of this one. */
+  readonly #foreign: boolean;
   readonly #environment: Record<string, string>;
   readonly #world: World;
   readonly #controller: ControllerUnderTest;
@@ -46,6 +48,7 @@ export class ClientUnderTest {
     stateDir: string,
     { tree, built }: ClientWish,
   ) {
+    this.#foreign = tree !== undefined;
     this.#program =
       built === undefined
         ? [program('client/src/main.ts', tree)]
@@ -98,7 +101,9 @@ export class ClientUnderTest {
 
   /** A place without a `resolv.conf` of its own sees that of this machine, which stays as it is. */
   #dns(): string[] {
-    return existsSync(`/etc/netns/${this.#world.space(this.place).name}/resolv.conf`) ? [] : ['--dns', 'off'];
+    return this.#foreign || existsSync(`/etc/netns/${this.#world.space(this.place).name}/resolv.conf`)
+      ? []
+      : ['--dns', 'off'];
   }
 
   /** Runs `sally down` and returns its output. */
