@@ -7,6 +7,7 @@ import { type TestContext, test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { ControllerProcess, testFolder } from '../testing/controller-process.ts';
+import { parseRotation, rotationHelp } from './arguments.ts';
 
 const main = fileURLToPath(new URL('../backup/main.ts', import.meta.url));
 
@@ -32,12 +33,20 @@ async function succeeds(...args: string[]): Promise<string> {
   return stdout;
 }
 
-/** Sends a request to the operator's socket whose answer may never come. */
-function beginRotation(dataDir: string, key: 'master-key' | 'signing-key'): void {
-  const sent = request({ socketPath: join(dataDir, 'operator.sock'), method: 'POST', path: `/${key}/rotate` });
-  sent.once('response', (answer) => answer.resume());
-  sent.on('error', () => undefined);
-  sent.end();
+/** Sends a request to the operator's socket. Resolves with the answer; null when the controller ends before. */
+function ask(dataDir: string, method: 'GET' | 'POST', path: string): Promise<Record<string, unknown> | null> {
+  return new Promise((resolve) => {
+    const sent = request({ socketPath: join(dataDir, 'operator.sock'), method, path }, (answer) => {
+      let text = '';
+      answer.setEncoding('utf8').on('data', (part: string) => {
+        text += part;
+      });
+      answer.once('end', () => resolve(JSON.parse(text)));
+      answer.once('error', () => resolve(null));
+    });
+    sent.once('error', () => resolve(null));
+    sent.end();
+  });
 }
 
 const keyLines = (dataDir: string): string[] => readFileSync(join(dataDir, 'master.key'), 'utf8').trim().split('\n');
@@ -60,76 +69,49 @@ async function withGateways(t: TestContext, count: number) {
   return { dataDir, controller, key, before: await tokens(controller, key) };
 }
 
-test('a controller that is killed while it replaces its master key starts again, and ends the work when asked', async (t) => {
-  const { dataDir, controller, key, before } = await withGateways(t, 20);
+test('a controller that is killed while it replaces its keys starts again, and ends the work when asked', async (t) => {
+  const { dataDir, controller, key, before } = await withGateways(t, 5);
   const [old] = keyLines(dataDir);
-  beginRotation(dataDir, 'master-key');
+  void ask(dataDir, 'POST', '/master-key/rotate');
   while (keyLines(dataDir).length < 2) await setImmediate();
   await controller.kill('SIGKILL');
 
-  const restarted = await ControllerProcess.start(t, dataDir);
-  assert.deepEqual(await tokens(restarted, key), before);
-  const look = await operator('rotate-master-key', '--dry-run', '--json', '--data-dir', dataDir);
-  assert.equal(look.code, 0, look.stderr);
-  const { secrets } = JSON.parse(look.stdout);
-  assert.equal(secrets.unreadable, 0);
-  const rotated = await operator('rotate-master-key', '--data-dir', dataDir);
-  assert.match(rotated.stdout, /The master key was replaced/);
+  const second = await ControllerProcess.start(t, dataDir);
+  assert.deepEqual(await tokens(second, key), before);
+  assert.match(JSON.stringify(await ask(dataDir, 'GET', '/master-key')), /"unreadable":0/);
+  const rotated = await succeeds('rotate-master-key', '--data-dir', dataDir);
+  assert.match(rotated, /The master key was replaced/);
+  const backup = join(testFolder(t), 'during');
+  await succeeds('backup', backup, '--data-dir', dataDir);
+  await succeeds('backup', '--verify', backup);
   const [fresh] = keyLines(dataDir);
-  const finished = await operator('rotate-master-key', '--finish', '--data-dir', dataDir);
-  assert.equal(finished.code, 0, finished.stderr);
+  const finished = await succeeds('rotate-master-key', '--finish', '--data-dir', dataDir);
   assert.deepEqual(keyLines(dataDir), [fresh]);
-  for (const { stdout, stderr } of [look, rotated, finished])
-    assert.ok(![old, fresh].some((text) => `${stdout}${stderr}`.includes(text ?? '')), 'no key is printed');
-  await restarted.kill('SIGTERM');
-
-  const last = await ControllerProcess.start(t, dataDir);
-  assert.deepEqual(await tokens(last, key), before);
-});
-
-test('a controller that is killed while it replaces its signing key has one key, and the commands go on', async (t) => {
-  const dataDir = testFolder(t);
-  const controller = await ControllerProcess.start(t, dataDir);
-  beginRotation(dataDir, 'signing-key');
+  for (const text of [old, fresh]) assert.ok(!`${rotated}${finished}`.includes(text ?? ''), 'no key is printed');
+  void ask(dataDir, 'POST', '/signing-key/rotate');
   await setImmediate();
-  await controller.kill('SIGKILL');
-  await ControllerProcess.start(t, dataDir);
-  const rotated = JSON.parse(await succeeds('rotate-signing-key', '--json', '--data-dir', dataDir));
-  assert.notEqual(rotated.current, rotated.earlier);
-  assert.deepEqual([rotated.successions, rotated.agents], [1, { followed: 0, waiting: 0 }]);
-  assert.match(await succeeds('rotate-signing-key', '--dry-run', '--data-dir', dataDir), /Old key +\S{22}\n/);
-  assert.match(
-    await succeeds('rotate-signing-key', '--finish', '--data-dir', dataDir),
-    /old signing key was forgotten/,
-  );
-  const again = await operator('rotate-signing-key', '--finish', '--data-dir', dataDir);
-  assert.match(again.stderr, /no signing key is being replaced/);
-});
+  await second.kill('SIGKILL');
 
-test('backups from before and during a rotation hold the keys that they need', async (t) => {
-  const { dataDir, before, key, controller } = await withGateways(t, 2);
-  const folder = testFolder(t);
-  const backUp = (name: string) => succeeds('backup', join(folder, name), '--data-dir', dataDir);
-  await backUp('before');
-  await succeeds('rotate-master-key', '--data-dir', dataDir);
-  await backUp('during');
-  await controller.kill('SIGTERM');
-  await succeeds('backup', '--verify', join(folder, 'before'));
-  const target = join(folder, 'restored');
-  await succeeds('restore', join(folder, 'during'), '--data-dir', target);
-  const started = await ControllerProcess.start(t, target);
-  assert.deepEqual(await tokens(started, key), before);
+  const third = await ControllerProcess.start(t, dataDir);
+  assert.deepEqual(await tokens(third, key), before);
+  const status = await ask(dataDir, 'POST', '/signing-key/rotate');
+  assert.deepEqual([status?.successions, status?.agents], [1, { followed: 0, waiting: 0 }]);
+  const ended = await succeeds('rotate-signing-key', '--finish', '--data-dir', dataDir);
+  assert.match(ended, /old signing key was forgotten/);
+  const again = await ask(dataDir, 'POST', '/signing-key/finish');
+  assert.match(String(again?.detail), /no signing key is being replaced/);
 });
 
 test('commands that replace keys say how to use them, and need a running controller', async (t) => {
   const dataDir = testFolder(t);
-  const help = await operator('rotate-master-key', '--help');
-  assert.match(help.stdout, /--finish/);
   const none = await operator('rotate-master-key', '--data-dir', dataDir);
   assert.match(none.stderr, /cannot reach the controller .*keys are replaced by the running controller/);
   assert.equal(none.code, 1);
-  const both = await operator('rotate-master-key', '--dry-run', '--finish');
-  assert.match(both.stderr, /exclude each other/);
-  assert.equal(both.code, 2);
   assert.ok(!existsSync(join(dataDir, 'master.key')));
+  for (const key of ['master-key', 'signing-key'] as const) {
+    assert.equal(parseRotation([`rotate-${key}`, '--help'], undefined)?.step, 'help');
+    assert.match(rotationHelp[key], /--dry-run[\s\S]*--finish/);
+    assert.throws(() => parseRotation([`rotate-${key}`, '--dry-run', '--finish'], undefined), /exclude each other/);
+  }
+  assert.equal(parseRotation(['backup', 'x'], undefined), null);
 });
