@@ -6,6 +6,7 @@ import { defaultQuotas, type QuotaLimits } from './budgets/quotas.ts';
 import { defaultWriteRate, WriteBudget, type WriteRate } from './budgets/write-budget.ts';
 import { guardedTimers, systemTimers, type Timers } from './channel/timers.ts';
 import type { Channel } from './channel/types.ts';
+import { forgetOldMarks } from './db/commit-marks.ts';
 import type { EgressSettings } from './egress/targets.ts';
 import { ApiKeyAuthenticator } from './features/api-keys/authenticator.ts';
 import { composeFeatures } from './features/compose.ts';
@@ -152,6 +153,7 @@ export function createApp<C extends Channel>(deps: AppDeps<C>): App<C> {
       await paths.sweep();
       await upgrades.sweep();
       await forgetUnusedNames(store);
+      await forgetOldMarks(store, Date.now());
       await authenticator.flush();
       await sessions.flush();
       await forgetOldAnswers(store);

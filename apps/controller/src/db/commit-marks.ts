@@ -26,7 +26,7 @@ export async function takeMark(trx: Kysely<Database>, id: string, at: number): P
 const keptMs = 3_600_000;
 
 /** Removes old marks. */
-export async function forgetOldMarks(db: Kysely<Database>, now: number): Promise<void> {
+export async function forgetOldMarks({ db }: { readonly db: Kysely<Database> }, now: number): Promise<void> {
   await unscoped(db, 'ageing is the same for every tenant')
     .deleteFrom('commit_marks')
     .where('at', '<', now - keptMs)
