@@ -134,7 +134,9 @@ function NameLine({ name }: { name: NonNullable<Explanation['name']> }) {
       {virtualAddresses.length === 0
         ? 'gets an address when a device asks for it'
         : `has the virtual addresses ${virtualAddresses.join(' and ')}`}
-      {wildcards.length === 0 ? '.' : `, and ${wildcards.join(' and ')} covers it.`}
+      {wildcards.length === 0
+        ? '.'
+        : `, and ${wildcards.join(' and ')} ${wildcards.length === 1 ? 'covers' : 'cover'} it.`}
     </p>
   );
 }
