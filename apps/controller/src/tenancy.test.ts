@@ -11,6 +11,9 @@ const entries = (Object.entries(operations) as [OperationName, Operation][]).fil
   ([, { right }]) => right !== null && right !== 'self',
 );
 
+/** They need a connected agent, or an upgrade that waits: features/gateways/upgrades/upgrades.test.ts tries them. */
+const needAgent: ReadonlySet<OperationName> = new Set(['upgradeGateway', 'cancelGatewayUpgrade']);
+
 /** Everything that a tenant can read of itself, and how far it has come. */
 async function wholeTenant(app: TestApp, key: string, tenant: string): Promise<string> {
   // A change stream has no end; what it shows is tested beside it.
@@ -71,7 +74,7 @@ test('the dry run of every write answers a plan, and changes nothing', async (t)
   const app = await openTestApp(t);
   const sample = await makeSample(app);
   const whole = () => wholeTenant(app, app.tenant.key, app.tenant.id);
-  const planned = entries.filter(([, { dryRun }]) => dryRun === true);
+  const planned = entries.filter(([name, { dryRun }]) => dryRun === true && !needAgent.has(name));
   for (const [name, operation] of [
     ...planned.filter(([name]) => name !== 'transferOwnership'),
     ...planned.filter(([name]) => name === 'transferOwnership'),
@@ -92,7 +95,7 @@ test('every write that is tried with a sample works in its own tenant', async (t
   const mail = mailBy(await startSmtp(t));
   for (const [name, operation] of entries) {
     // A live stream exists while a client follows it: features/live/live.test.ts sets its topics.
-    if (operation.method === 'GET' || name === 'setLiveTopics') continue;
+    if (operation.method === 'GET' || name === 'setLiveTopics' || needAgent.has(name)) continue;
     const app = await openTestApp(t, { mail });
     const sample = await makeSample(app);
     // Only somebody who can sign in takes a tenant over.

@@ -126,6 +126,7 @@ export function validBody(name: OperationName, sample: Sample): Record<string, u
       intent: 'ACTIVE',
       labels: ['eu'],
     },
+    upgradeGateway: { version: '9.9.9' },
     writeBatch: { writes: [{ method: 'PATCH', path: `/tenants/devices/${device}/deactivate` }] },
     createProtocol: { name: 'mine', networkProtocols: [{ protocol: 'UDP', port: '53' }] },
     updateAddress: { address: '10.9.9.9', protocols: [protocol] },
