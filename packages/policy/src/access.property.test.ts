@@ -157,6 +157,8 @@ const accessPoint = {
   }),
 };
 
+const isVirtual = (destination: string) => destination.startsWith('100.96.');
+
 /** Tries every address and port worth trying. */
 function pairsByPacket(world: World, at: number): Set<string> {
   const pairs = new Set<string>();
@@ -168,6 +170,8 @@ function pairsByPacket(world: World, at: number): Set<string> {
           const { family, value } = parseAddress(destination) ?? assert.fail(destination);
           for (const resource of world.resources.values()) {
             const hit = resource.addresses.some((address) => {
+              // A virtual address belongs to its names alone, and to no prefix around it.
+              if ((address.name !== undefined) !== isVirtual(destination)) return false;
               const range = parsePrefix(address.prefix) ?? assert.fail(address.prefix);
               const open = address.ports.some(
                 (p) => p.protocol === target.protocol && p.from <= target.port && target.port <= p.to,
