@@ -131,7 +131,9 @@ test('AUTOMATIC: a carrier is kept while it is healthy, and left when it fails',
   const [ours, other] = body === via.east ? (['east', 'west'] as const) : (['west', 'east'] as const);
   const settled = monotonicMs();
   await stream.answered(settled + 1500);
-  assert.ok((await stream.samples()).filter(({ at }) => at >= settled).every((sample) => sample.body === body));
+  // A request that a busy machine leaves without an answer tells nothing about the carrier.
+  const answers = (await stream.samples()).filter(({ at, body }) => at >= settled && body !== undefined);
+  assert.deepEqual([...new Set(answers.map((answer) => answer.body))], [body]);
   await s.lab.cut(ours);
   await stream.answered(monotonicMs(), via[other], 5000);
 });
