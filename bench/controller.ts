@@ -18,7 +18,8 @@ import {
 } from './processes.ts';
 
 const run = promisify(execFile);
-const gatewayBody = () =>
+/** Returns the body of a new gateway. */
+export const gatewayBody = (): string =>
   JSON.stringify({
     name: `gateway ${randomUUID()}`,
     description: 'description',

@@ -34,18 +34,20 @@ export function freePort(): Promise<number> {
 export interface RunningController {
   readonly port: number;
   readonly daemon: Daemon;
+  readonly dataDir: string;
   /** Milliseconds from `node` to the first 200 of /readyz. */
   readonly readyMs: number;
 }
 
 /**
  * Starts the real controller on loopback, without a local gateway: the program of this checkout, or another one. Compiled
- * code is kept in `compileCache`.
+ * code is kept in `compileCache`. `env` holds further settings.
  */
 export async function startController(
   cleanup: Cleanup,
   program = programFile('controller'),
   compileCache?: string,
+  env: Readonly<Record<string, string>> = {},
 ): Promise<RunningController> {
   const [dataDir, port] = [await temporaryFolder(cleanup), await freePort()];
   const from = performance.now();
@@ -57,6 +59,7 @@ export async function startController(
         SALLYPORT_BOOTSTRAP_API_KEY: apiKey,
         ...unbounded,
         ...(compileCache === undefined ? {} : { NODE_COMPILE_CACHE: compileCache }),
+        ...env,
       },
     },
   );
@@ -68,7 +71,7 @@ export async function startController(
     },
     { everyMs: 5 },
   );
-  return { port, daemon, readyMs: performance.now() - from };
+  return { port, daemon, dataDir, readyMs: performance.now() - from };
 }
 
 /** Returns the resident memory of a process in MB (10^6 bytes). */
