@@ -5,7 +5,6 @@ import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { Cleanup, PostgresServer, until } from '@sallyport/testkit';
 import { openPostgres, type PostgresEvents } from '../../apps/controller/src/db/postgres/open.ts';
 import { scoped } from '../../apps/controller/src/db/scoped.ts';
@@ -80,7 +79,7 @@ test('a server that dies in the middle of writes loses none that was acknowledge
         () => acknowledged.push(name),
         async (error) => {
           refusals.push(error);
-          await sleep(20);
+          await until('writes to be possible', () => store.trouble() === null);
         },
       );
     }
@@ -137,7 +136,7 @@ test('a commit without an answer counts once, whether it has happened or not', a
   }
 });
 
-test('a controller whose lock was lost gets it back, and ends when another one had the database meanwhile', async () => {
+test('a controller whose lock was lost gets it back, and ends when a second controller had the database meanwhile', async () => {
   const { store, place, tenant, told } = await open();
   const end = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND classid = 23057";
   await server.sql(end, place.database);

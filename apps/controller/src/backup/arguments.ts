@@ -1,9 +1,4 @@
-import { parseArgs } from 'node:util';
-
-/** The command line is wrong: exit code 2. */
-export class UsageError extends Error {
-  override readonly name = 'UsageError';
-}
+import { strictArguments, UsageError } from './strict-arguments.ts';
 
 interface Common {
   /** Path, or `-` for standard output or input. */
@@ -93,7 +88,9 @@ export function parseCommand(args: readonly string[], defaults: Defaults): Comma
     throw new UsageError(
       `unknown command ${JSON.stringify(name)}: it is backup, restore, copy-database, rotate-master-key or rotate-signing-key`,
     );
-  const { values, positionals } = parse(name, rest);
+  const config = { args: rest, options: options[name], strict: true, allowPositionals: true } as const;
+  const parsed = strictArguments(name, config);
+  const [values, positionals] = [parsed.values as Values, parsed.positionals];
   if (values.help === true) return { kind: 'help' };
   const [file, ...more] = positionals;
   if (file === undefined || file === '')
@@ -120,15 +117,6 @@ function backupCommand(values: Values, shared: Common): Command {
   if (values.verify !== true) return { kind: 'backup', ...shared, plain, force };
   if (plain || force) throw new UsageError('backup: --verify writes nothing, so it takes neither --plain nor --force');
   return { kind: 'verify', ...shared };
-}
-
-function parse(name: keyof typeof options, args: readonly string[]): { values: Values; positionals: string[] } {
-  try {
-    const parsed = parseArgs({ args: [...args], options: options[name], strict: true, allowPositionals: true });
-    return { values: parsed.values as Values, positionals: parsed.positionals };
-  } catch (error) {
-    throw new UsageError(`${name}: ${(error as Error).message.split('. ')[0]}`);
-  }
 }
 
 function text(values: Values, name: string): string | null {

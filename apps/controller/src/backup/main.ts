@@ -9,13 +9,14 @@ import { OperatorError } from '../errors.ts';
 import { parseRotation } from '../rotation/arguments.ts';
 import { rotateKey } from '../rotation/command.ts';
 import { isSystemError, systemReason } from '../system-error.ts';
-import { type Command, helpText, parseCommand, UsageError } from './arguments.ts';
+import { type Command, helpText, parseCommand } from './arguments.ts';
 import type { Pieces } from './bytes.ts';
 import { type AskPassphrase, seal } from './container.ts';
 import { fetchSnapshot } from './fetch.ts';
 import { knownPassphrase, newPassphrase } from './passphrase.ts';
 import { restore } from './restore.ts';
 import { stage } from './stage.ts';
+import { UsageError } from './strict-arguments.ts';
 import { contentsText, megabytes, Progress, restoredText } from './tell.ts';
 import { refuseTaken, writeStream, writeWhole } from './write.ts';
 

@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { parseArgs } from 'node:util';
-import { UsageError } from '../backup/arguments.ts';
+import { strictArguments, UsageError } from '../backup/strict-arguments.ts';
 import { attempt } from '../system-error.ts';
 
 /** Copies the database to PostgreSQL, or from there into a file. */
@@ -36,7 +35,7 @@ type Environment = Readonly<Record<string, string | undefined>>;
 export function parseCopy(args: readonly string[], env: Environment): CopyCommand | null {
   const [name, ...rest] = args;
   if (name !== 'copy-database') return null;
-  const { values, positionals } = parse(rest);
+  const { values, positionals } = strictArguments(name, { args: rest, options, strict: true, allowPositionals: true });
   if (positionals.length > 0)
     throw new UsageError(
       'copy-database: the URL holds a password, so it is not taken from the command line: set SALLYPORT_DATABASE_URL_FILE',
@@ -58,14 +57,6 @@ function urlOf(env: Environment): string {
   if (direct) return direct;
   if (!file) throw new UsageError('copy-database: set SALLYPORT_DATABASE_URL_FILE to a file that holds the URL');
   return attempt(`SALLYPORT_DATABASE_URL_FILE: ${file} cannot be read`, () => readFileSync(file, 'utf8')).trim();
-}
-
-function parse(args: readonly string[]) {
-  try {
-    return parseArgs({ args: [...args], options, strict: true, allowPositionals: true });
-  } catch (error) {
-    throw new UsageError(`copy-database: ${(error as Error).message.split('. ')[0]}`);
-  }
 }
 
 const options = {

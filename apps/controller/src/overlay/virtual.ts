@@ -2,7 +2,7 @@ import { formatAddress, parsePrefix, rangeOfNames, rangeOfNames6, rangesOverlap 
 import { selectIn } from '../db/chunks.ts';
 import type { Tx } from '../db/store.ts';
 import { ApiError } from '../errors.ts';
-import { followNames } from './wildcards.ts';
+import { followNames, privateAddresses } from './wildcards.ts';
 
 /** Time for which the address of a name that no resource has any more is given to no other name. */
 export const restMs = 30 * 24 * 3600 * 1000;
@@ -52,14 +52,7 @@ export async function settleNames(tx: Tx, names: readonly string[]): Promise<voi
 
 async function heldNames(tx: Tx, names: readonly string[]): Promise<string[]> {
   const rows = await selectIn(names, (part) =>
-    tx.scoped
-      .selectFrom('addresses')
-      .innerJoin('resources', 'resources.id', 'addresses.resource_id')
-      .where('resources.type', '=', 'PRIVATE')
-      .where('addresses.address', 'in', part)
-      .select('addresses.address')
-      .distinct()
-      .execute(),
+    privateAddresses(tx, part).select('addresses.address').distinct().execute(),
   );
   return rows.map(({ address }) => address);
 }

@@ -8,17 +8,18 @@ export async function followNames(tx: Tx, names: readonly string[]): Promise<voi
   follow(tx, await resourcesOver(tx, names));
 }
 
+/** Selects from these addresses of private resources. */
+export const privateAddresses = (tx: Tx, addresses: readonly string[]) =>
+  tx.scoped
+    .selectFrom('addresses')
+    .innerJoin('resources', 'resources.id', 'addresses.resource_id')
+    .where('resources.type', '=', 'PRIVATE')
+    .where('addresses.address', 'in', addresses);
+
 /** Returns the ids of private resources with a wildcard that covers one of these names. */
 export async function resourcesOver(tx: Tx, names: readonly string[]): Promise<string[]> {
   const rows = await selectIn([...new Set(names.flatMap(wildcardsOver))], (part) =>
-    tx.scoped
-      .selectFrom('addresses')
-      .innerJoin('resources', 'resources.id', 'addresses.resource_id')
-      .where('resources.type', '=', 'PRIVATE')
-      .where('addresses.address', 'in', part)
-      .select('resources.id')
-      .distinct()
-      .execute(),
+    privateAddresses(tx, part).select('resources.id').distinct().execute(),
   );
   return [...new Set(rows.map(({ id }) => id))];
 }

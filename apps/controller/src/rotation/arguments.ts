@@ -1,5 +1,4 @@
-import { parseArgs } from 'node:util';
-import { UsageError } from '../backup/arguments.ts';
+import { strictArguments, UsageError } from '../backup/strict-arguments.ts';
 
 /** Keys that the operator can replace. */
 export type RotatedKey = 'master-key' | 'signing-key';
@@ -58,7 +57,7 @@ export function parseRotation(args: readonly string[], dataDir: string | undefin
   const [name = '', ...rest] = args;
   const key = name.replace(/^rotate-/, '');
   if (!name.startsWith('rotate-') || !(key in rotationHelp)) return null;
-  const values = parse(name, rest);
+  const { values } = strictArguments(name, { args: rest, options, strict: true });
   if (values['dry-run'] === true && values.finish === true)
     throw new UsageError(`${name}: --dry-run and --finish exclude each other: --dry-run shows what --finish finds`);
   if (values['data-dir'] === '') throw new UsageError('--data-dir: the value is empty');
@@ -70,14 +69,6 @@ export function parseRotation(args: readonly string[], dataDir: string | undefin
     dataDir: values['data-dir'] ?? (dataDir || './data'),
     json: values.json === true,
   };
-}
-
-function parse(name: string, args: readonly string[]) {
-  try {
-    return parseArgs({ args: [...args], options, strict: true }).values;
-  } catch (error) {
-    throw new UsageError(`${name}: ${(error as Error).message.split('. ')[0]}`);
-  }
 }
 
 const options = {

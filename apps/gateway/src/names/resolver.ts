@@ -258,11 +258,7 @@ export class Resolver {
   async #resolve(entry: Entry): Promise<void> {
     this.#running += 1;
     const name = entry.item.id;
-    const ask = (type: AddressType) =>
-      this.#options.ask(name, type).then(
-        (answer) => answer,
-        (error: Error) => error,
-      );
+    const ask = (type: AddressType) => this.#options.ask(name, type).catch((error: Error) => error);
     const [a, aaaa] = await Promise.all([ask('A'), ask('AAAA')]);
     const now = this.#options.now();
     const before = entry.state;

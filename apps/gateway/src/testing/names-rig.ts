@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { bundleItem, classItem, deviceItem, gatewayItem, profileItem } from '@sallyport/agent-core/testing';
 import { createLog, StateDirectory } from '@sallyport/agent-runtime';
 import type { NameItem, StateItem } from '@sallyport/contract/channel';
+import { until } from '@sallyport/testkit';
 import { decode, encode } from 'dns-packet';
 import { GatewayNames } from '../names/names.ts';
 import { FirewallSide } from '../plane/firewall-side.ts';
@@ -47,7 +48,7 @@ const shortTtl = 1;
 const slowMs = 300;
 const everything = ['tcp', 'udp', 'icmp'] as const;
 
-/** Returns the address `n` after another one. */
+/** Returns the address that follows `base` by `n`. */
 const after = (base: number, n: number): string => [24, 16, 8, 0].map((by) => ((base + n) >>> by) & 255).join('.');
 const virtualOf = (n: number): string => after(0x64600001, n);
 const nameOf = (n: number): string => `n${n}.corp.example`;
@@ -152,7 +153,9 @@ class Rig {
     await this.#names.expect({ kind: 'load', items: this.#items, ...timing });
     await this.#firewall.load(this.#items, overlay, { ...timing, now: Date.now });
     await this.#names.listen();
-    while ((this.#names.translation?.size ?? 0) < names) await new Promise((resolve) => setTimeout(resolve, 20));
+    await until('all names to be translated', () => (this.#names.translation?.size ?? 0) >= names, {
+      timeoutMs: 60_000,
+    });
     return 0;
   }
 
