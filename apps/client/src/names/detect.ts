@@ -23,7 +23,7 @@ export const usualPlaces: DnsPlaces = {
 
 /**
  * Returns what manages `resolv.conf` now. systemd-resolved counts only where programs ask it: with its stub in the file.
- * A file that lists the resolvers of the networks is asked past it, whoever wrote it.
+ * Where the file lists the resolvers of the networks instead, programs ask those.
  */
 export async function detectDns(places: DnsPlaces = usualPlaces): Promise<HostDns['kind']> {
   const text = await readFile(places.resolvConf, 'utf8').catch(() => '');

@@ -10,7 +10,7 @@ export interface ControllerKey {
 /** The keys by which agents know the controller. They change while it runs. */
 export interface ControllerIdentity {
   readonly key: ControllerKey;
-  /** Key from before, for agents that cannot follow to another one; null: it is gone, or there was none. */
+  /** The replaced key, for agents that cannot follow to a new one. Null: it is gone, or none was replaced. */
   readonly earlier: ControllerKey | null;
   /** Leads agents from keys of before to `key`. */
   readonly successions: readonly Succession[];

@@ -11,8 +11,8 @@ export async function leaveMark(trx: Kysely<Database>, id: string, at: number): 
 }
 
 /**
- * Leaves the mark of a transaction whose fate is unknown in another one. Returns false when it is there already, so that
- * the first one was committed. Waits for the first one when it still runs.
+ * Finds out whether a transaction was committed, by leaving its mark in a second transaction. Returns false when the mark
+ * is there already: the first transaction was committed. Waits while the first transaction still runs.
  */
 export async function takeMark(trx: Kysely<Database>, id: string, at: number): Promise<boolean> {
   const { numInsertedOrUpdatedRows } = await marks(trx)

@@ -13,8 +13,8 @@ export const readAtOnce = <T>(db: Kysely<Database>, work: (db: Kysely<Database>)
 const tries = 5;
 
 /**
- * Runs `work` in a transaction, and once more when the database has ended it in favour of another one. Statements see what
- * was committed before each of them.
+ * Runs `work` in a transaction, and repeats it when the database has ended it in favour of a simultaneous one. Each
+ * statement sees what was committed before it.
  */
 export async function inTransaction<T>(
   db: Kysely<Database>,

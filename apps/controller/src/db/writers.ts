@@ -173,7 +173,7 @@ class MarkedCommit implements GroupCommit {
     return failures;
   }
 
-  /** Returns what was committed: the first attempt, or another one when the first is not there. */
+  /** Returns what was committed: the first attempt, or a repetition when the first was undone. */
   async #findOut(group: readonly Job[], mark: string, first: Attempted): Promise<Attempted> {
     const until = performance.now() + askMs;
     for (;;) {

@@ -129,7 +129,7 @@ export class NameGiver implements NameRequests {
 
 const reasons = {
   later: 'the device or the tenant asked for more new names under wildcards than it may have for now',
-  full: 'the tenant has as many names under wildcards as it may have, or no address left for another one',
+  full: 'the tenant has as many names under wildcards as it may have, or no address left',
 } as const;
 
 const contextOf = ({ id, tenant }: AgentRef) => byAgent({ id, tenant_id: tenant, name: null }, 'askName');

@@ -29,7 +29,7 @@ export interface SigningKey {
 /** The identity of this controller towards agents: the same in every replica. Its key can be replaced while it runs. */
 export interface ControllerIdentity {
   readonly key: SigningKey;
-  /** Key from before, for agents that cannot follow to another one; null: it is gone, or there was none. */
+  /** The replaced key, for agents that cannot follow to a new one. Null: it is gone, or none was replaced. */
   readonly earlier: SigningKey | null;
   /** Leads agents from keys of before to `key`, oldest first. */
   readonly successions: readonly Succession[];

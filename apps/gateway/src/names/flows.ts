@@ -2,7 +2,7 @@
 export interface FlowEnderOptions {
   /** Ends the flows to a virtual address that were translated to a real one. */
   readonly end: (virtual: string, real: string) => Promise<void>;
-  /** Called with the first error, and again when another one follows a success. */
+  /** Called with the first error, and again with the first one after a success. */
   readonly failed: (error: unknown) => void;
 }
 

@@ -10,7 +10,7 @@ export interface ForwardingOptions {
   readonly isForbidden: (address: string) => boolean;
   /** Returns whether an address is of a private network. */
   readonly isPrivate: (address: string) => boolean;
-  /** Returns whether the device at an address may reach any port of another one. */
+  /** Returns whether the device at an address may reach any port of another address. */
   readonly mayReach: (source: string, address: string) => boolean;
   /** Milliseconds of a clock that only goes forward. */
   readonly now: () => number;

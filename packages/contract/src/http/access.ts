@@ -127,7 +127,7 @@ export type AccessSuggestion = z.infer<typeof AccessSuggestion>;
 export const ExplainedName = z
   .object({
     name: z.string().describe('The name in ASCII'),
-    unicode: z.string().optional().describe('The name in its own script, if that is another one than ASCII'),
+    unicode: z.string().optional().describe('The name in its own script, if that is not ASCII'),
     virtualAddresses: z
       .array(z.string())
       .describe('Addresses by which devices reach it; none until a device asks for a name that only wildcards cover'),

@@ -81,7 +81,7 @@ export const Address = z
   .object({
     id,
     address: z.string(),
-    unicode: z.string().optional().describe('A host name in its own script, if that is another one than ASCII'),
+    unicode: z.string().optional().describe('A host name in its own script, if that is not ASCII'),
     isIp: z.boolean(),
     type: accessType,
     protocols: z.array(Protocol),

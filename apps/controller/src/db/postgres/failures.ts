@@ -13,7 +13,7 @@ export class DatabaseUnavailable extends ApiError {
 export const codeOf = (error: unknown): string =>
   error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : '';
 
-/** Whether a statement may succeed if its transaction is repeated: it met another one. */
+/** Whether a simultaneous transaction made a statement fail, so that a repetition may succeed. */
 export const isConflict = (error: unknown): boolean => ['40001', '40P01'].includes(codeOf(error));
 
 /** Whether a failure means that the connection is gone or the server does not serve. */

@@ -133,7 +133,7 @@ export async function lockDatabase(place: PostgresPlace): Promise<LockedSession>
   try {
     await client.connect();
     await refuseUnfit(client, place);
-    // The server notices sooner that this machine has vanished, and gives the lock to another one.
+    // The server notices sooner that this machine has vanished, and can give the lock to another controller.
     await client.query('SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3');
     await takeLock(client, place);
     return { client, skewMs: (await measure(client)) ?? 0 };

@@ -93,7 +93,7 @@ const hasIdentity = async (client: pg.Client): Promise<boolean> =>
 
 const signature = 'controller_process';
 
-/** Notes which process has the database, so that it finds out whether another one had it meanwhile. */
+/** Notes which process has the database. A process that lost its lock learns by it whether a second one had the database. */
 const sign = (client: pg.Client, process: string) =>
   client.query('INSERT INTO meta (key, value) VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET value = excluded.value', [
     signature,

@@ -28,7 +28,7 @@ export function parseDatabaseUrl(text: string, ca: string | null): PostgresPlace
   const [unknown] = Object.keys(others);
   if (unknown !== undefined) return `has the parameter ${unknown}; sslmode, host, port and user are known`;
   if (sslmode !== undefined && !['disable', 'verify-full'].includes(sslmode))
-    return `has sslmode=${sslmode}; take verify-full, or disable where nobody can listen in between`;
+    return `has sslmode=${sslmode}; take verify-full, or disable if the network in between is safe`;
   if (folder !== undefined && (!folder.startsWith('/') || url.hostname !== ''))
     return 'has a parameter host that is not the folder of a Unix socket';
   const place = {

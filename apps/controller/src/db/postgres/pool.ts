@@ -50,7 +50,7 @@ export class PostgresPool {
     this.options = options;
     this.#pool = new pg.Pool(options);
     this.#usable = usable;
-    // An idle connection ended: the next use makes another one.
+    // An idle connection ended: the next use makes a new connection.
     this.#pool.on('error', () => undefined);
   }
 

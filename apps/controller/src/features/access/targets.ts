@@ -60,7 +60,7 @@ function explainedName(world: World, name: string): ExplainedName {
   };
 }
 
-/** Returns the name with a virtual address; null when the address is another one. */
+/** Returns the name that has a virtual address. Null: the address is no virtual one. */
 function nameAt(world: World, text: string): string | null {
   const address = canonicalUnmapped(text);
   const [found] = addressesOf(world, ({ name, prefix }) => name !== undefined && withoutLength(prefix) === address);

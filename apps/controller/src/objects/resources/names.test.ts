@@ -43,7 +43,7 @@ test('what is no name says why', () => {
     assert.match(nameRefusal(canonicalName(text)) ?? `${text} is taken`, /^(is not|must be|has a wildcard)/);
 });
 
-test('a name is shown in its own script unless it may be taken for another one', () => {
+test('a name is shown in its own script unless it looks like a different name', () => {
   const shown = { 'bücher.example': true, '例え.example': true, 'пример.example': true, 'δοκιμή.example': true };
   const hidden = { 'аррӏе.example': false, 'pаypal.example': false, 'ooοo.example': false, 'гοο.example': false };
   for (const [text, isShown] of Object.entries({ ...shown, ...hidden })) {

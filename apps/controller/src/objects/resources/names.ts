@@ -79,5 +79,5 @@ const likeLatin = /^[аӏԛԝьсԁеһіјӏорѕухвкмнтгοαινορ�
 
 const isPlain = (text: string): boolean => scripts.some((script) => script.test(text)) && !likeLatin.test(ascii(text));
 
-/** A label of ASCII alone is never taken for another one. */
+/** A label of ASCII alone does not look like a different label. */
 const ascii = (text: string): string => (/^[\u0000-\u007f]*$/.test(text) ? 'a' : text);
