@@ -11,6 +11,7 @@ import { createGatewayDirectory, type DirectoryDeps } from './features/gateways/
 import type { Metrics } from './http/metrics.ts';
 import { NameGiver } from './overlay/name-requests.ts';
 import { Paths } from './paths/paths.ts';
+import type { Replicas } from './replicas/types.ts';
 import { TenantRuntimes } from './runtime/runtimes.ts';
 import { Whereabouts } from './runtime/whereabouts.ts';
 import type { SecretBox } from './secrets/box.ts';
@@ -18,6 +19,7 @@ import type { ControllerIdentity } from './secrets/identity.ts';
 
 /** What the agent channel is built on. */
 export interface ChannelParts {
+  readonly replicas: Replicas;
   readonly directory: AgentDirectory;
   readonly states: DesiredStates;
   readonly leaseMs: (tenant: string) => number;
@@ -42,6 +44,7 @@ export interface AgentDeps<C extends Channel = Channel> {
   readonly metrics: Pick<Metrics, 'compiled'>;
   readonly countries: Countries;
   readonly timers: Timers;
+  readonly replicas: Replicas;
   readonly connections: ConnectionGuard;
   readonly quotas: Pick<QuotaLimits, 'wildcard-names'>;
   readonly onLastOnline: DirectoryDeps['onLastOnline'];
@@ -63,6 +66,7 @@ export function createAgents<C extends Channel>(deps: AgentDeps<C>) {
   const mapping = (agent: string) => beacon.mapping(agent);
   const names = new NameGiver({ store, log, publicHost: deps.publicHost, mostNames: deps.quotas['wildcard-names'] });
   const channel = deps.openChannel({
+    replicas: deps.replicas,
     directory,
     states: runtimes,
     leaseMs: (tenant) => runtimes.leaseMs(tenant),

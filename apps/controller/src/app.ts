@@ -40,11 +40,13 @@ import { originOf } from './objects/sign-in/place.ts';
 import { logoutByProvider } from './objects/sign-in/provider-logout.ts';
 import { Sessions } from './objects/sign-in/sessions.ts';
 import { forgetUnusedNames } from './overlay/asked-names.ts';
+import { alone } from './replicas/alone.ts';
+import type { Replicas } from './replicas/types.ts';
 import type { TenantRuntimes } from './runtime/runtimes.ts';
 
 /** What the controller is built from. */
 export interface AppDeps<C extends Channel = Channel>
-  extends Omit<AgentDeps<C>, 'metrics' | 'timers' | 'connections' | 'onLastOnline' | 'quotas'> {
+  extends Omit<AgentDeps<C>, 'metrics' | 'timers' | 'connections' | 'onLastOnline' | 'quotas' | 'replicas'> {
   readonly log: FastifyBaseLogger;
   readonly metrics: Metrics;
   /** Address at which others reach the controller, as the operator names it. */
@@ -54,6 +56,8 @@ export interface AppDeps<C extends Channel = Channel>
   /** Where the controller may call on behalf of tenants. */
   readonly egress: EgressSettings;
   readonly version: string;
+  /** Left out: this process is alone with its database. */
+  readonly replicas?: Replicas;
   /** For what happens by time alone; the system's when left out. */
   readonly timers?: Timers;
   /** Path before every operation of the API, empty or like `/qa`. */
@@ -97,10 +101,12 @@ export interface App<C extends Channel = Channel> {
 export function createApp<C extends Channel>(deps: AppDeps<C>): App<C> {
   const { log, store, metrics } = deps;
   const connections = createConnections(deps);
+  const replicas = deps.replicas ?? alone(deps.version, store.now);
   const timers = guardedTimers(deps.timers ?? systemTimers, (err) => log.error({ err }, 'a timer failed'));
   const agents = createAgents({
     ...deps,
     quotas: deps.quotas ?? defaultQuotas,
+    replicas,
     timers,
     connections,
     onLastOnline: (tenant, moments) => objects.gatewayLists.lastOnline(tenant, moments),

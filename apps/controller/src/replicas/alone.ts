@@ -1,0 +1,25 @@
+import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
+import type { Replica, Replicas } from './types.ts';
+
+/** Describes this process. `now`: epoch milliseconds. */
+export function thisReplica(version: string, now: number): Replica {
+  return { id: randomUUID(), name: hostname(), version, startedAt: now, seenAt: now };
+}
+
+/** The only process of its database: there is nobody to tell anything, and what it knows is in its memory. */
+export function alone(version: string, now: () => number): Replicas {
+  const self = thisReplica(version, now());
+  return {
+    self,
+    others: () => [],
+    isAlive: (id) => id === self.id,
+    onChange: () => () => undefined,
+    lastContact: now,
+    maySign: () => true,
+    tell: () => undefined,
+    ask: async () => null,
+    handle: () => undefined,
+    facts: { publish: () => undefined, follow: () => undefined, settled: async () => undefined },
+  };
+}
