@@ -199,8 +199,8 @@ async function newTenant(store: Store, name: string): Promise<TestTenant> {
 
 const cleanups = new WeakMap<TestContext, (() => Promise<void>)[]>();
 
-/** Newest first, other than the runner's own hooks: what stands on a store ends before it. */
-function cleanUp(t: TestContext, work: () => Promise<void>): void {
+/** Runs work after the test. Newest first, other than the runner's own hooks: what stands on a store ends before it. */
+export function cleanUp(t: TestContext, work: () => Promise<void>): void {
   const known = cleanups.get(t) ?? [];
   known.push(work);
   if (cleanups.has(t)) return;

@@ -1,5 +1,8 @@
 import { rightsOfKey } from '@sallyport/contract';
+import { runCompiled } from '../../db/compiled.ts';
+import { latest } from '../../db/latest.ts';
 import { unscoped } from '../../db/scoped.ts';
+import { isShared, noticeRead } from '../../db/shared.ts';
 import type { Store } from '../../db/store.ts';
 import { inTransaction } from '../../db/transactions.ts';
 import type { KeyAuthenticator } from '../../http/auth.ts';
@@ -17,16 +20,18 @@ interface Known {
 const rememberedKeys = 100_000;
 
 /**
- * Finds callers by API key. Keys are looked up once and remembered until a commit changes them; times of use are
- * written later.
+ * Finds callers by API key. In the embedded database, keys are looked up once and remembered until a commit changes them.
+ * In PostgreSQL, another replica may change them, so each request looks its key up. Times of use are written later.
  */
 export class ApiKeyAuthenticator implements KeyAuthenticator {
   readonly #store: Store;
+  readonly #remembers: boolean;
   readonly #known = new Map<string, Known>();
   #used = new Map<string, number>();
 
   constructor(store: Store) {
     this.#store = store;
+    this.#remembers = !isShared(store);
   }
 
   async authenticate(key: string): Promise<Caller | null> {
@@ -51,8 +56,13 @@ export class ApiKeyAuthenticator implements KeyAuthenticator {
     this.#used = new Map();
     const db = unscoped(this.#store.db, 'moments of use of all tenants are written together');
     await inTransaction(db, async (trx) => {
-      for (const [id, at] of used)
-        await trx.updateTable('api_keys').set({ last_used_at: at }).where('id', '=', id).execute();
+      // In the same order as every other replica, so that none waits for another one.
+      for (const [id, at] of [...used].sort(([a], [b]) => (a < b ? -1 : 1)))
+        await trx
+          .updateTable('api_keys')
+          .set((eb) => ({ last_used_at: latest(eb.ref('last_used_at'), eb.val(at)) }))
+          .where('id', '=', id)
+          .execute();
     });
   }
 
@@ -70,14 +80,19 @@ export class ApiKeyAuthenticator implements KeyAuthenticator {
   }
 
   async #lookUp(hash: string): Promise<Known | null> {
-    const row = await unscoped(this.#store.db, 'the key tells which tenant calls')
-      .selectFrom('api_keys')
-      .innerJoin('tenants', 'tenants.id', 'api_keys.tenant_id')
-      .selectAll('api_keys')
-      .select('tenants.revision')
-      .where('hash', '=', hash)
-      .executeTakeFirst();
+    const db = unscoped(this.#store.db, 'the key tells which tenant calls');
+    const { rows } = await runCompiled(db, 'find API key', [hash], () =>
+      db
+        .selectFrom('api_keys')
+        .innerJoin('tenants', 'tenants.id', 'api_keys.tenant_id')
+        .select(['api_keys.id', 'api_keys.tenant_id', 'api_keys.name', 'api_keys.role', 'api_keys.expires_at'])
+        .select('tenants.revision')
+        .where('api_keys.hash', '=', hash)
+        .compile(),
+    );
+    const [row] = rows;
     if (row === undefined) return null;
+    noticeRead(this.#store, row.tenant_id, row.revision);
     const caller = {
       tenant: row.tenant_id,
       actor: { kind: 'api-key', id: row.id, name: row.name } as const,
@@ -86,6 +101,7 @@ export class ApiKeyAuthenticator implements KeyAuthenticator {
       session: null,
     };
     const known = { caller, expiresAt: row.expires_at, revision: row.revision };
+    if (!this.#remembers) return known;
     this.#known.set(hash, known);
     const [oldest] = this.#known.keys();
     if (this.#known.size > rememberedKeys && oldest !== undefined) this.#known.delete(oldest);

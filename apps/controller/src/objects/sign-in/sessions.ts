@@ -2,8 +2,10 @@ import { createHash, randomBytes, randomUUIDv7 } from 'node:crypto';
 import { type RoleType, rightsOfRole, type Session } from '@sallyport/contract';
 import type { ExpressionBuilder } from 'kysely';
 import { runCompiled } from '../../db/compiled.ts';
+import { latest } from '../../db/latest.ts';
 import type { Database, Row } from '../../db/schema.ts';
 import { type Scoped, scoped, unscoped } from '../../db/scoped.ts';
+import { noticeRead } from '../../db/shared.ts';
 import type { Store, Tx } from '../../db/store.ts';
 import { inTransaction } from '../../db/transactions.ts';
 import type { SessionAuthenticator } from '../../http/auth.ts';
@@ -146,7 +148,9 @@ export class Sessions implements SessionAuthenticator {
   async bySession(token: string, renew: boolean): Promise<Caller | null> {
     if (token.length > longestToken) return null;
     const row = await this.#find(hashOf(token));
-    if (row === undefined || row.status === 'DEACTIVATED') return null;
+    if (row === undefined) return null;
+    noticeRead(this.#store, row.tenant_id, row.revision);
+    if (row.status === 'DEACTIVATED') return null;
     const now = this.#store.now();
     const seen = Math.max(row.seen_at, this.#seen.get(row.id) ?? 0);
     const { idleMinutes } = signInSettings(row);
@@ -164,8 +168,13 @@ export class Sessions implements SessionAuthenticator {
     const now = this.#store.now();
     const db = unscoped(this.#store.db, 'moments of use of all tenants are written together');
     await inTransaction(db, async (trx) => {
-      for (const [id, at] of seen)
-        await trx.updateTable('sessions').set({ seen_at: at }).where('id', '=', id).execute();
+      // In the same order as every other replica, so that none waits for another one.
+      for (const [id, at] of seen.sort(([a], [b]) => (a < b ? -1 : 1)))
+        await trx
+          .updateTable('sessions')
+          .set((eb) => ({ seen_at: latest(eb.ref('seen_at'), eb.val(at)) }))
+          .where('id', '=', id)
+          .execute();
       await trx.deleteFrom('sessions').where('expires_at', '<=', now).execute();
       await trx.deleteFrom('sign_in_links').where('expires_at', '<=', now).execute();
       await trx.deleteFrom('provider_logouts').where('expires_at', '<=', now).execute();
@@ -185,7 +194,7 @@ export class Sessions implements SessionAuthenticator {
         .leftJoin('provider_grants', 'provider_grants.id', 'sessions.grant_id')
         .select(['sessions.id', 'sessions.tenant_id', 'sessions.user_id', 'sessions.created_at', 'sessions.seen_at'])
         .select(['sessions.expires_at', 'users.email', 'users.status', 'users.is_owner'])
-        .select(['tenants.slug', 'tenants.sign_in', 'tenants.name', 'provider_grants.checked_at'])
+        .select(['tenants.slug', 'tenants.sign_in', 'tenants.name', 'tenants.revision', 'provider_grants.checked_at'])
         .where('sessions.token_hash', '=', hash)
         .compile(),
     );
