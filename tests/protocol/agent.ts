@@ -28,7 +28,7 @@ import type { Wire } from './wire.ts';
 /** Options of an agent. */
 export interface AgentOptions {
   readonly clock: Clock;
-  readonly controller: TestController;
+  readonly controller: { isOpen(): boolean; dial(source: string): ReturnType<TestController['dial']> };
   readonly token: string;
   /** Source address of its connections. */
   readonly source: string;
@@ -265,7 +265,7 @@ export class TestAgent {
   #connect(connection: number): void {
     this.#close();
     const closed = (reason: string) => this.#input({ kind: 'closed', connection, reason });
-    if (!this.#options.controller.up) {
+    if (!this.#options.controller.isOpen()) {
       this.#later(1, () => closed('nobody listens'));
       return;
     }

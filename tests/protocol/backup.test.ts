@@ -16,7 +16,7 @@ const setPort = ({ world, tenant, path }: SmallWorld, port: number) =>
 async function withBackup(small: SmallWorld): Promise<string> {
   const { world, tenant, policy } = small;
   await bringUp(small);
-  const backup = world.controller.backup();
+  const backup = world.file.backup();
   await setPort(small, 1001);
   await setPort(small, 1002);
   await world.ok(tenant, 'DELETE', `/tenants/policies/${policy.id}`);
@@ -25,7 +25,8 @@ async function withBackup(small: SmallWorld): Promise<string> {
 }
 
 async function restore({ world }: SmallWorld, backup: string, prepare = async (): Promise<void> => undefined) {
-  await world.drive(world.controller.restore(backup));
+  await world.drive(world.controller.stop());
+  world.file.restore(backup);
   await prepare();
   await world.controller.start();
 }

@@ -1,22 +1,20 @@
 import { randomBytes } from 'node:crypto';
-import { copyFileSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { channelPath } from '@sallyport/contract/channel';
 import { WebSocket } from 'ws';
 import { type App, createApp } from '../../apps/controller/src/app.ts';
 import { loadBeaconKeys } from '../../apps/controller/src/beacon/keys.ts';
 import { type AgentChannel, createChannel } from '../../apps/controller/src/channel/channel.ts';
 import { noCountries } from '../../apps/controller/src/countries.ts';
-import { openDatabase } from '../../apps/controller/src/db/open.ts';
 import { createStore, type Store } from '../../apps/controller/src/db/store.ts';
 import { createTenant } from '../../apps/controller/src/features/tenants/commands.ts';
 import { createMetrics } from '../../apps/controller/src/http/metrics.ts';
 import { sourceAddress } from '../../apps/controller/src/http/source-address.ts';
+import type { Replicas } from '../../apps/controller/src/replicas/types.ts';
 import { SigningKeyRotation } from '../../apps/controller/src/rotation/signing-key.ts';
 import { createSecretBox } from '../../apps/controller/src/secrets/box.ts';
 import { loadIdentity } from '../../apps/controller/src/secrets/identity.ts';
 import type { Clock } from './clock.ts';
+import type { TestDatabase } from './database.ts';
 import { collectLog, type LogLine } from './log.ts';
 import type { Oracle } from './oracle.ts';
 import { Wire } from './wire.ts';
@@ -34,6 +32,9 @@ export interface Answer {
 export interface ControllerOptions {
   readonly clock: Clock;
   readonly oracle: Oracle;
+  readonly database: TestDatabase;
+  /** Joins the other replicas, at each start. Left out: there are none. */
+  readonly join?: (store: Store) => { readonly replicas: Replicas; readonly leave: () => void };
   readonly delayMs: () => number;
   /** Called whenever something happens. */
   readonly moved: () => void;
@@ -44,24 +45,23 @@ interface Running {
   readonly store: Store;
   readonly rotation: SigningKeyRotation;
   readonly wires: Set<Wire>;
+  readonly leave: () => void;
 }
 
-/** The whole controller with its own database file, without sockets. It can die, restart, and be reset to a backup. */
+/** The whole controller without sockets. It can die and restart. */
 export class TestController {
   readonly log: LogLine[] = [];
   readonly #options: ControllerOptions;
-  readonly #folders: string[] = [];
-  #file: string;
   #running: Running | null = null;
 
   constructor(options: ControllerOptions) {
     this.#options = options;
-    this.#file = this.#newFile();
   }
 
   async start(): Promise<void> {
-    const { clock, oracle } = this.#options;
-    const store = oracle.watch(createStore(openDatabase(this.#file), clock.now));
+    const { clock, oracle, database, join } = this.#options;
+    const store = oracle.watch(createStore(database.open(), clock.now));
+    const joined = join?.(store);
     const box = createSecretBox(Buffer.alloc(32, 7));
     const identity = await loadIdentity(store, box);
     const log = collectLog(this.log);
@@ -75,6 +75,7 @@ export class TestController {
       store,
       box,
       identity,
+      ...(joined && { replicas: joined.replicas }),
       openChannel: (parts) =>
         createChannel({
           ...parts,
@@ -101,7 +102,7 @@ export class TestController {
     oracle.beacons = () => app.beacon.peers();
     app.channel.attach(app.server.server);
     await app.server.ready();
-    this.#running = { app, store, rotation, wires: new Set() };
+    this.#running = { app, store, rotation, wires: new Set(), leave: joined?.leave ?? (() => undefined) };
   }
 
   get store(): Store {
@@ -118,33 +119,24 @@ export class TestController {
 
   /** Stops as on `SIGTERM`. */
   async stop(): Promise<void> {
-    const { app, store } = this.#up;
+    const { app, store, leave } = this.#up;
     this.#running = null;
     await app.stop();
     await store.close();
+    leave();
   }
 
-  /** Stops as on `kill -9`: committed data is in the file, every connection is reset, and nothing else happens. */
+  /** Stops as on `kill -9`: committed data stays, every connection is reset, and nothing else happens. */
   async kill(): Promise<void> {
-    const { app, store, wires } = this.#up;
-    this.#file = this.backup();
+    const { app, store, wires, leave } = this.#up;
+    this.#options.database.die();
     this.#running = null;
+    leave();
+    const told = this.log.length;
     for (const wire of wires) wire.cut();
     await app.stop();
     await store.close();
-  }
-
-  /** Copies the database as it is on disk now; returns the path of the copy. */
-  backup(): string {
-    const copy = this.#newFile();
-    for (const part of ['', '-wal']) if (existsSync(this.#file + part)) copyFileSync(this.#file + part, copy + part);
-    return copy;
-  }
-
-  /** Stops, and replaces the database with a backup. */
-  async restore(backup: string): Promise<void> {
-    await this.stop();
-    this.#file = backup;
+    this.log.length = told;
   }
 
   /** Opens a WebSocket to the channel. Throws while the controller is down. */
@@ -187,18 +179,12 @@ export class TestController {
 
   async close(): Promise<void> {
     if (this.#running !== null) await this.stop();
-    for (const folder of this.#folders) rmSync(folder, { recursive: true });
+    this.#options.database.remove();
   }
 
   get #up(): Running {
     if (this.#running === null) throw new Error('the controller is away');
     return this.#running;
-  }
-
-  #newFile(): string {
-    const folder = mkdtempSync(join(tmpdir(), 'sallyport-protocol-'));
-    this.#folders.push(folder);
-    return join(folder, 'sallyport.db');
   }
 }
 

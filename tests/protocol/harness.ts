@@ -3,10 +3,13 @@ import type { TestContext } from 'node:test';
 import { inspect } from 'node:util';
 import type { Work } from '@sallyport/agent-core';
 import { StateHash } from '@sallyport/contract/channel';
-import { TestAgent } from './agent.ts';
+import type { Store } from '../../apps/controller/src/db/store.ts';
+import type { Replicas } from '../../apps/controller/src/replicas/types.ts';
+import { type AgentOptions, TestAgent } from './agent.ts';
 import { Clock } from './clock.ts';
 import { type Answer, type Method, TestController } from './controller.ts';
-import { dice } from './dice.ts';
+import { EmbeddedTestDatabase, type TestDatabase } from './database.ts';
+import { dice, pick } from './dice.ts';
 import { Oracle } from './oracle.ts';
 
 /** Turns of the event loop without any event, after which only a timer can cause one. */
@@ -19,11 +22,20 @@ export interface Tenant {
   readonly key: string;
 }
 
-/** A controller and hosts with agents, connected by in-memory wires, with the time of one clock. */
+/** Controllers that share a database. */
+export interface Cluster {
+  readonly size: number;
+  database(controller: number): TestDatabase;
+  join(controller: number, store: Store): { readonly replicas: Replicas; readonly leave: () => void };
+}
+
+/** One or several controllers and hosts with agents, connected by in-memory wires, with the time of one clock. */
 export class World {
   readonly clock = new Clock();
   readonly oracle = new Oracle();
-  readonly controller: TestController;
+  readonly controllers: readonly TestController[];
+  /** The database file of the only controller. */
+  readonly file = new EmbeddedTestDatabase();
   readonly agents: TestAgent[] = [];
   readonly dice: () => number;
   /** Longest delay of a piece on a connection, and longest job of a data plane, in milliseconds. */
@@ -34,25 +46,40 @@ export class World {
   #requests = 0;
   #standstill = 0;
 
-  private constructor(seed: number) {
+  private constructor(seed: number, cluster?: (world: World) => Cluster) {
     this.dice = dice(seed);
-    this.controller = new TestController({
+    const common = {
       clock: this.clock,
       oracle: this.oracle,
       delayMs: () => this.dice() * this.weather.delayMs,
       moved: this.#moved,
-    });
+    };
+    const several = cluster?.(this);
+    this.controllers =
+      several === undefined
+        ? [new TestController({ ...common, database: this.file })]
+        : Array.from({ length: several.size }, (_, n) => {
+            const join = (store: Store) => several.join(n, store);
+            return new TestController({ ...common, database: several.database(n), join });
+          });
+  }
+
+  /** The first controller. */
+  get controller(): TestController {
+    const [first] = this.controllers;
+    assert.ok(first !== undefined);
+    return first;
   }
 
   /** Ends with the test. An error in the controller's log fails the test. */
-  static async open(t: TestContext, seed = 1): Promise<World> {
-    const world = new World(seed);
-    await world.controller.start();
+  static async open(t: TestContext, seed = 1, cluster?: (world: World) => Cluster): Promise<World> {
+    const world = new World(seed, cluster);
+    for (const controller of world.controllers) await controller.start();
     t.after(async () => {
       for (const agent of world.agents) if (agent.session !== null) agent.kill();
-      await world.drive(world.controller.close());
-      const errors = world.controller.log.filter(({ level }) => level === 'error');
-      assert.deepEqual(errors, [], 'the controller logged errors');
+      for (const controller of world.controllers) await world.drive(controller.close());
+      const errors = world.controllers.flatMap(({ log }) => log.filter(({ level }) => level === 'error'));
+      assert.deepEqual(errors, [], 'a controller logged errors');
       assert.deepEqual(world.violations, []);
     });
     return world;
@@ -62,7 +89,7 @@ export class World {
   host(token: string): TestAgent {
     const agent = new TestAgent({
       clock: this.clock,
-      controller: this.controller,
+      controller: this.#door,
       token,
       source: `198.51.100.${this.agents.length + 1}`,
       moved: this.#moved,
@@ -74,10 +101,18 @@ export class World {
     return agent;
   }
 
-  async request(tenant: Tenant, method: Method, path: string, body?: object, headers?: object): Promise<Answer> {
+  /** Asks the first controller, or another one. */
+  async request(
+    tenant: Tenant,
+    method: Method,
+    path: string,
+    body?: object,
+    headers?: object,
+    through = this.controller,
+  ): Promise<Answer> {
     this.#requests++;
     try {
-      return await this.controller.request(method, path, tenant.key, body, headers);
+      return await through.request(method, path, tenant.key, body, headers);
     } finally {
       this.#requests--;
     }
@@ -138,12 +173,12 @@ export class World {
     const agents = this.agents.map(
       (agent, n) => `host ${n}: ${agent.session?.phase ?? 'dead'}\n  ${agent.log.slice(-12).join('\n  ')}`,
     );
-    return [
-      ...agents,
-      ...this.controller.log
+    const logs = this.controllers.flatMap(({ log }, n) =>
+      log
         .slice(-10)
-        .map(({ level, text, facts }) => `controller: ${level} ${text} ${inspect(facts, { depth: 3 })}`),
-    ].join('\n');
+        .map(({ level, text, facts }) => `controller ${n}: ${level} ${text} ${inspect(facts, { depth: 3 })}`),
+    );
+    return [...agents, ...logs].join('\n');
   }
 
   /** Advances to the next due time; false when there is none before `end`. */
@@ -155,6 +190,16 @@ export class World {
     this.clock.advanceTo(next);
     return true;
   }
+
+  /** Where agents connect: any controller that runs. */
+  readonly #door: AgentOptions['controller'] = {
+    isOpen: () => this.controllers.some(({ up }) => up),
+    dial: (source) =>
+      pick(
+        this.dice,
+        this.controllers.filter(({ up }) => up),
+      ).dial(source),
+  };
 
   readonly #moved = (): void => {
     this.#moves++;

@@ -100,10 +100,11 @@ test('an agent that has followed does not trust a backup from before the rotatio
   const small = await openSmallWorld(t);
   const { world, host } = small;
   await bringUp(small);
-  const [before, backup] = [host.disk.controllerKey, world.controller.backup()];
+  const [before, backup] = [host.disk.controllerKey, world.file.backup()];
   await rotate(small);
   await follows(small, before);
-  await world.drive(world.controller.restore(backup));
+  await world.drive(world.controller.stop());
+  world.file.restore(backup);
   await world.controller.start();
   await world.until('it refuses', () => host.log.some((line) => /not the controller that this agent/.test(line)));
   assert.ok(!host.live);
