@@ -47,7 +47,7 @@ export async function answer(parts: DaemonParts, request: LocalRequest): Promise
     case 'follow':
       return { type: 'status', status: statusNow(parts) };
     case 'ping':
-      return ping(request.target, { items, view: plane.view, timeoutMs: request.timeoutMs });
+      return ping(request.target, { items, view: () => plane.view, timeoutMs: request.timeoutMs });
     case 'dns':
       return explainName(request.name, { items, view: plane.view, trace: (name) => plane.trace(name) });
     case 'netcheck':

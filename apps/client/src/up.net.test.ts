@@ -30,6 +30,10 @@ test('sally up leaves a daemon when all is reachable, is idempotent, and down en
   );
 
   await t.test('ping, netcheck and posture', async () => {
+    // The command waits for the gateway of the route only.
+    await until('a path to the other gateway', async () =>
+      (await world.status()).gateways.every(({ path }) => path === 'direct'),
+    );
     assert.match(
       await world.command('ping', 'wiki:80', '-c', '1'),
       /through gateway 1, direct: gateway .* ms, target .* ms/,

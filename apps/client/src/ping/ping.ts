@@ -10,7 +10,8 @@ import { findTarget, type Target } from './target.ts';
 /** Dependencies of a ping. */
 export interface PingContext {
   readonly items: ReadonlyMap<string, StateItem>;
-  readonly view: PathsView;
+  /** Returns the paths of now: they change while a ping is under way. */
+  readonly view: () => PathsView;
   readonly timeoutMs: number;
 }
 
@@ -22,15 +23,16 @@ interface Answer {
 /** Pings the gateway that carries a target, and the target itself. Throws when the target is unknown. */
 export async function ping(text: string, context: PingContext): Promise<PingReply> {
   const { items, view, timeoutMs } = context;
-  const target = findTarget(text, items, view);
+  const deadline = performance.now() + timeoutMs;
+  const target = findTarget(text, items, view());
   if (target.kind === 'none') throw new Error(target.why);
-  const path = view.paths.find(({ peer }) => peer === target.gateway);
   const own = target.gateway === null ? null : overlayAddress(target.gateway, items);
   const routed = target.kind === 'gateway' || target.routed;
   const [gatewayRttMs, answer] = await Promise.all([
     own === null ? null : askLiveness(own, timeoutMs).then(rounded),
     target.kind === 'gateway' ? null : askTarget(target, timeoutMs),
   ]);
+  const path = await pathOf(target.gateway, view, gatewayRttMs === null ? 0 : deadline);
   return {
     type: 'ping',
     target: text,
@@ -43,6 +45,21 @@ export async function ping(text: string, context: PingContext): Promise<PingRepl
     detail: answer?.detail ?? (gatewayRttMs === null ? 'the gateway does not answer' : 'the gateway answers'),
   };
 }
+
+/**
+ * Returns the path to a gateway. A search that is under way ends a moment after the gateway has answered, because it sends
+ * probes of its own: waits for its end, at most until `deadline`, so that the reply names the path of the answer.
+ */
+async function pathOf(gateway: string | null, view: PingContext['view'], deadline: number) {
+  for (;;) {
+    const path = view().paths.find(({ peer }) => peer === gateway);
+    const isSearched = path?.state === 'searching' || path?.state === 'lost';
+    if (!isSearched || performance.now() >= deadline) return path;
+    await new Promise((resolve) => setTimeout(resolve, lookMs));
+  }
+}
+
+const lookMs = 10;
 
 function askTarget({ address, port, hints }: Extract<Target, { kind: 'address' }>, timeoutMs: number): Promise<Answer> {
   if (address === null)
