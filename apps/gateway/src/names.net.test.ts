@@ -229,6 +229,25 @@ test('a gateway resolves names, answers who may reach them, and translates', { s
     await until('the name again', async () => (await device.tcp(wiki, 80, { timeoutMs: 500 })) === 'ok');
   });
 
+  await t.test(
+    'and a flow to a name of a wildcard is a use of it, without any query',
+    { skip: !hasConntrack },
+    async () => {
+      await controller.change([{ ...nameItem('wiki.corp.example', 1), resources: [] }]);
+      await world.applied();
+      await device.startStream('s', wiki, 80);
+      await until('echoes', async () => (await device.stream('s')).received > 5);
+      await world.agent.kill('SIGKILL');
+      world.startAgent([], '\n');
+      const used = async () => (await controller.heard()).findLast((message) => message.type === 'names-used');
+      assert.deepEqual((await until('a use', used)).names, ['wiki.corp.example']);
+      await world.applied();
+      await device.stopStream('s');
+      await controller.change([nameItem('wiki.corp.example', 1)]);
+      await world.applied();
+    },
+  );
+
   await t.test('and asks the resolvers that the controller names, as soon as it does', async () => {
     const [gateway] = world.items().filter(({ kind }) => kind === 'gateway');
     assert.ok(gateway?.kind === 'gateway');

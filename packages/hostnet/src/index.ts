@@ -18,7 +18,7 @@ export type { ClientLook, ClientTraffic, ClientUpResult } from './system/client-
 export { ClientHost } from './system/client-host.ts';
 export type { ChangeResult, FirewallCounters } from './system/firewall.ts';
 export { Firewall } from './system/firewall.ts';
-export { endFlows } from './system/flows.ts';
+export { endFlows, flowsTo } from './system/flows.ts';
 export { explainDrop, findForeignDrops } from './system/foreign.ts';
 export { forwardingFix } from './system/forwarding.ts';
 export type { KeepSysctls, UpResult } from './system/host.ts';

@@ -2,7 +2,15 @@ import assert from 'node:assert/strict';
 import { isIP } from 'node:net';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { formatAddress, formatNetwork, formatRange, parseAddress, parsePrefix, parseRange } from './ip.ts';
+import {
+  coveringPrefix,
+  formatAddress,
+  formatNetwork,
+  formatRange,
+  parseAddress,
+  parsePrefix,
+  parseRange,
+} from './ip.ts';
 
 describe('addresses', () => {
   it('parses its own output and every address that the standard library accepts', () => {
@@ -34,5 +42,13 @@ describe('addresses', () => {
     for (const text of ['1.1.1.1/33', '::/129', '1.1.1.1', '1.1.1.1/', '1.1.1.1/-1', '1.1.1.1/8 dev x']) {
       assert.throws(() => parsePrefix(text), { code: 'invalid-state' });
     }
+  });
+
+  it('finds the smallest network with all addresses', () => {
+    assert.equal(coveringPrefix([]), null);
+    assert.equal(coveringPrefix(['100.96.0.7']), '100.96.0.7/32');
+    assert.equal(coveringPrefix(['100.96.0.5', '100.96.0.4', '100.96.0.6']), '100.96.0.4/30');
+    assert.equal(coveringPrefix(['0.0.0.0', '255.0.0.1']), '0.0.0.0/0');
+    assert.equal(coveringPrefix(['fd00::1', 'fd00::1:1']), 'fd00::/111');
   });
 });

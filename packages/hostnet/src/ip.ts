@@ -28,6 +28,20 @@ export function prefixRange(prefix: ip.InterfaceAddress): ip.IpRange {
   return ip.prefixOf(prefix);
 }
 
+/** Returns the smallest network with all these addresses of one family, or null without any. */
+export function coveringPrefix(addresses: Iterable<string>): string | null {
+  let [family, first, last]: [ip.Family, bigint, bigint] = [4, -1n, -1n];
+  for (const address of addresses) {
+    const parsed = parseAddress(address);
+    family = parsed.family;
+    if (first < 0n || parsed.value < first) first = parsed.value;
+    if (parsed.value > last) last = parsed.value;
+  }
+  if (first < 0n) return null;
+  const differing = first === last ? 0 : (first ^ last).toString(2).length;
+  return formatNetwork({ family, value: first, length: ip.addressBits(family) - differing });
+}
+
 function fail(what: string, text: string): never {
   throw new HostNetError('invalid-state', `not a valid ${what}: ${JSON.stringify(text.slice(0, 100))}`);
 }

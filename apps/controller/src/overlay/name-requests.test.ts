@@ -143,3 +143,15 @@ test('requests of one tenant wait for their turn, but not any number of them', a
   assert.ok(later >= 1_400 && later <= 1_600, `${later} were turned away`);
   assert.equal(all[0], 'given');
 });
+
+test('uses of as many names as a gateway keeps are all noted', async (t) => {
+  const { clock, ask, agent, giver, resource, settled, store } = await open(t);
+  await resource('corp', ['*.corp.example']);
+  await ask('last.corp.example');
+  clock.now += 1_000;
+  const messages = Array.from({ length: 50 }, (_, n) => [n === 49 ? 'last.corp.example' : `n${n}.corp.example`]);
+  for (const names of messages) giver.used(agent, names);
+  await settled();
+  const row = await store.db.selectFrom('virtual_addresses').select('used_at').where('name', '=', 'last.corp.example');
+  assert.equal((await row.executeTakeFirstOrThrow()).used_at, clock.now);
+});

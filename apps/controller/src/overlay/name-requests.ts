@@ -36,7 +36,7 @@ export class NameGiver implements NameRequests {
   /** New names of a device, and of a tenant. */
   readonly #ofDevice = new RequestRate({ everyMs: 0, burst: 100, perSecond: 0.1, remembered: 100_000 });
   readonly #ofTenant = new RequestRate({ everyMs: 0, burst: 1_000, perSecond: 2, remembered: 10_000 });
-  readonly #uses = new RequestRate({ everyMs: 0, burst: 10, perSecond: 0.1, remembered: 10_000 });
+  readonly #uses = new RequestRate({ everyMs: 0, burst: 60, perSecond: 0.1, remembered: 10_000 });
   readonly #events = new RequestRate({ everyMs: eventEveryMs, burst: 100, perSecond: 0.01, remembered: 10_000 });
   readonly #waiting = new Map<string, Asked[]>();
 

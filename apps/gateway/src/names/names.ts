@@ -10,7 +10,7 @@ import {
   type StateDirectory,
 } from '@sallyport/agent-runtime';
 import type { GatewayItem, NameFigures, NameItem, ProbeResult, StateItem } from '@sallyport/contract/channel';
-import { endFlows, type Names, type NamesChange } from '@sallyport/hostnet';
+import { endFlows, flowsTo, type Names, type NamesChange } from '@sallyport/hostnet';
 import { wildcardsOver } from '@sallyport/ip';
 import { answersAt } from '../probing/probes.ts';
 import { AddressHealth } from './address-health.ts';
@@ -120,7 +120,13 @@ export class GatewayNames {
       now: options.now,
       request: (name, device) => options.tell({ kind: 'ask-name', name, device }),
     });
-    this.#uses = new NameUses((names) => options.tell({ kind: 'names-used', names }), options.now);
+    this.#uses = new NameUses({
+      tell: (names) => options.tell({ kind: 'names-used', names }),
+      names: () => ofNames([...this.#items.values()]).filter(({ resources }) => resources.length === 0),
+      flowsTo,
+      failed: (error) => options.log.warn('flows to names are not known', { reason: failureOf(error).message }),
+      now: options.now,
+    });
     this.#writer = new LatestWriter(
       async () => options.directory.write('names.json', await formatAnswers(this.#resolver?.states() ?? new Map())),
       (error) => options.log.warn('the addresses of names could not be stored', { reason: failureOf(error).message }),
@@ -175,6 +181,7 @@ export class GatewayNames {
     this.#deniedRanges = deniedRanges.join();
     if (JSON.stringify(dnsServers) !== this.#dnsServers) this.#renewAll();
     this.#dnsServers = JSON.stringify(dnsServers);
+    this.#uses.follow();
   }
 
   /** Answers of an earlier process are watched too, and names that are gone no longer. */
@@ -258,7 +265,7 @@ export class GatewayNames {
   }
 
   async stop(): Promise<void> {
-    this.#uses.flush();
+    await this.#uses.stop();
     this.#resolver?.stop();
     this.#hostResolvers?.close();
     this.#addresses.stop();

@@ -24,7 +24,8 @@ describe('paths', () => {
     assert.deepEqual(bench.input(ask), [{ kind: 'named', name: ask.name, outcome: 'away' }]);
     assert.deepEqual(bench.input({ kind: 'names-used', names: [ask.name] }), []);
     bench.finish();
-    bench.open();
+    const opened = bench.sent(bench.open());
+    assert.deepEqual(opened.slice(2), [{ type: 'names-used', names: [ask.name] }], 'a use is not lost');
     const { name, device } = ask;
     assert.deepEqual(bench.sent(bench.input(ask)), [{ type: 'ask-name', name, device }]);
     const used = bench.sent(bench.input({ kind: 'names-used', names: [name] }));

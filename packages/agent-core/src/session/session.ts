@@ -12,6 +12,7 @@ import { defaultTiming, earliest, refusalDelay, type SessionTiming } from './tim
 import { isConnected, type Steps, transitions } from './transitions.ts';
 import type { AppliedState, Deadline, Effect, Input, Moment, Phase, SessionConfig } from './types.ts';
 import { UpgradeRequest } from './upgrade-request.ts';
+import { UsedNames } from './used-names.ts';
 import { Waits } from './waits.ts';
 
 /**
@@ -46,6 +47,7 @@ export class AgentSession {
   #restoredShift = 0;
   readonly #heartbeats = new HeartbeatFilter();
   readonly #posture = new Posture();
+  readonly #usedNames = new UsedNames();
   readonly #upgrade = new UpgradeRequest();
   #effects: Effect[] = [];
 
@@ -159,6 +161,7 @@ export class AgentSession {
     askName: ({ name, device }) => this.#send({ type: 'ask-name', name, device }),
     noController: ({ name }) => this.#push({ kind: 'named', name, outcome: 'away' }),
     namesUsed: ({ names }) => this.#send({ type: 'names-used', names: [...names] }),
+    keepUsedNames: ({ names }) => this.#usedNames.keep(names),
     posture: (input) => {
       this.#posture.keep(input.facts);
       this.#tellPosture();
@@ -210,11 +213,9 @@ export class AgentSession {
   #receive(message: ControllerMessage, moment: Moment): void {
     switch (message.type) {
       case 'challenge':
-        this.#authenticate(message, moment);
-        return;
+        return void this.#authenticate(message, moment);
       case 'welcome':
-        this.#welcomed(message, moment);
-        return;
+        return void this.#welcomed(message, moment);
       case 'refused':
         this.#refused(message, moment);
         return;
@@ -271,6 +272,7 @@ export class AgentSession {
     this.#upgrade.reset();
     this.#posture.reset();
     this.#tellPosture();
+    for (const message of this.#usedNames.take()) this.#send(message);
     this.#log('info', 'connected', { agent: this.#config.agent, name: welcome.name });
     this.#push(...skewWarning(shiftMs));
     if (shiftMs !== 0) this.#push(...this.#enforcement.retime(moment));

@@ -18,6 +18,7 @@ export interface Steps {
   readonly askName: Step<'ask-name'>;
   readonly noController: Step<'ask-name'>;
   readonly namesUsed: Step<'names-used'>;
+  readonly keepUsedNames: Step<'names-used'>;
   readonly posture: Step<'posture'>;
   /** Keeps the facts for the next welcome. */
   readonly keepPosture: Step<'posture'>;
@@ -50,13 +51,13 @@ const always = {
   stop: 'stop',
 } as const;
 
-/** Ignores an input while not connected. The next connection receives everything. */
+/** Ignores an input while not connected, or keeps it. The next connection receives everything. */
 const untold = {
   probed: 'ignore',
   noticed: 'ignore',
   'find-path': 'ignore',
   'ask-name': 'noController',
-  'names-used': 'ignore',
+  'names-used': 'keepUsedNames',
   upgrading: 'ignore',
 } as const;
 

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { after, before, describe, it } from 'node:test';
 import { namespacesMissing, until } from '../testing/namespaces.ts';
 import { exampleState, FAR, HOST, OVERLAY, RESOURCE, Topology } from '../testing/topology.ts';
 import type { FirewallState } from '../types.ts';
 
 const skip = await namespacesMissing();
+const noConntrack = spawnSync('conntrack', ['--version']).error === undefined ? false : 'needs conntrack';
 const FAMILIES = ['v4', 'v6'] as const;
 const virtual = (n: number) => ({ v4: `100.96.0.${n}`, v6: `fd7a:1:0:ffff::${n}` });
 const [WIKI, DOCS, LOST, FARAWAY] = [virtual(1), virtual(2), virtual(4), virtual(6)];
@@ -113,6 +115,21 @@ describe('names', { skip, timeout: 120_000 }, () => {
     it(`pass errors about the path: ${family}`, async () => {
       const ping = `ping -M do -s 1400 -c 3 -i 0.2 -W 2 ${FARAWAY[family]} 2>&1 || true`;
       assert.match(await net.alice.exec('sh', '-c', ping), /Frag needed|Packet too big|message too long/i);
+    });
+
+    it(`are in use as long as a flow is known: ${family}`, { skip: noConntrack }, async () => {
+      const id = `used${family}`;
+      await net.alice.call('open', id, WIKI[family], 80);
+      await net.alice.call('say', id, 'question');
+      await until('an echo', async () => (await net.alice.call('heard', id)) === 'question');
+      await net.gateway
+        .exec('conntrack', '-D', '-f', family.replace('v', 'ipv'), '--orig-dst', DOCS[family])
+        .catch(() => '');
+      const asked = [WIKI[family], DOCS[family], RESOURCE[family]];
+      assert.deepEqual(await net.gateway.call('flowsTo', asked), [WIKI[family]]);
+      assert.deepEqual(await net.gateway.call('flowsTo', [DOCS[family]]), []);
+      assert.deepEqual(await net.gateway.call('flowsTo', []), []);
+      await net.alice.call('close', id);
     });
 
     it(`are asked for by known devices alone, at the gateway itself: ${family}`, async () => {

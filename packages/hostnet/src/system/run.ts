@@ -24,20 +24,50 @@ export function run(
   input = '',
   onStart?: (pid: number) => void,
 ): Promise<RunResult> {
+  const out: Buffer[] = [];
+  return begin(tool, args, { input, onStart, onOutput: (data) => out.push(data) }).then(({ code, stderr }) => ({
+    ...{ code, stderr },
+    stdout: Buffer.concat(out).toString(),
+  }));
+}
+
+/**
+ * Runs a program that must succeed within a minute, and passes on each line of its output. For programs that print more
+ * than should be held at once.
+ */
+export async function eachLine(tool: Tool, args: readonly string[], onLine: (line: string) => void): Promise<void> {
+  let rest = '';
+  const onOutput = (data: Buffer) => {
+    const lines = (rest + data.toString('latin1')).split('\n');
+    rest = lines.pop() ?? '';
+    lines.forEach(onLine);
+  };
+  const { code, stderr } = await begin(tool, args, { input: '', onOutput, timeoutMs: 60_000 });
+  if (code !== 0) throw failure(tool, { code, stdout: '', stderr });
+}
+
+interface Begin {
+  readonly input: string;
+  readonly onOutput: (data: Buffer) => void;
+  readonly onStart?: ((pid: number) => void) | undefined;
+  /** The program is killed after this time. */
+  readonly timeoutMs?: number;
+}
+
+function begin(tool: Tool, args: readonly string[], options: Begin): Promise<{ code: number; stderr: string }> {
+  const { input, onOutput, onStart, timeoutMs } = options;
   return new Promise((resolve, reject) => {
     // Uses a separate session: Ctrl-C in our terminal must not stop a command that undoes changes.
-    const child = spawn(tool, args, { env: TOOL_ENVIRONMENT, stdio: ['pipe', 'pipe', 'pipe'], detached: true });
-    const out: Buffer[] = [];
+    const own = { env: TOOL_ENVIRONMENT, detached: true, timeout: timeoutMs, killSignal: 'SIGKILL' } as const;
+    const child = spawn(tool, args, { ...own, stdio: ['pipe', 'pipe', 'pipe'] });
     const err: Buffer[] = [];
     if (child.pid !== undefined) onStart?.(child.pid);
     child.on('error', (error) => reject(startError(tool, error)));
-    child.stdout.on('data', (data: Buffer) => out.push(data));
+    child.stdout.on('data', onOutput);
     child.stderr.on('data', (data: Buffer) => err.push(data));
     // A program that ends before it has read its input explains this by its exit code.
     child.stdin.on('error', () => {});
-    child.on('close', (code) => {
-      resolve({ code: code ?? -1, stdout: Buffer.concat(out).toString(), stderr: Buffer.concat(err).toString() });
-    });
+    child.on('close', (code) => resolve({ code: code ?? -1, stderr: Buffer.concat(err).toString() }));
     child.stdin.end(input);
   });
 }

@@ -8,6 +8,7 @@ import type { FirewallDelta } from '../firewall/state.ts';
 import type { SysctlChange } from '../host/sysctls.ts';
 import { ClientHost } from '../system/client-host.ts';
 import { Firewall } from '../system/firewall.ts';
+import { flowsTo } from '../system/flows.ts';
 import { findForeignDrops } from '../system/foreign.ts';
 import { Host } from '../system/host.ts';
 import type { HostWatch } from '../system/host-watch.ts';
@@ -57,6 +58,7 @@ export const methods = {
   unwatch: async () => watch?.close(),
   foreignChanges: async () => [...changes],
   foreignDrops: (name: string) => findForeignDrops(name),
+  flowsTo: async (addresses: readonly string[]) => [...(await flowsTo(new Set(addresses)))].sort(),
   hostPreflight: () => host.preflight(),
   hostUp: (state: HostState) => host.up(state, async (sysctls) => void kept.push(...sysctls)),
   hostKept: async () => kept.splice(0),
