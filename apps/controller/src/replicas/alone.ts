@@ -4,7 +4,7 @@ import type { Replica, Replicas } from './types.ts';
 
 /** Describes this process. `now`: epoch milliseconds. */
 export function thisReplica(version: string, now: number): Replica {
-  return { id: randomUUID(), name: hostname(), version, startedAt: now, seenAt: now };
+  return { id: randomUUID(), name: hostname(), version, startedAt: now, seenAt: now, beacon: null };
 }
 
 /** The only process of its database: there is nobody to tell anything, and what it knows is in its memory. */
@@ -17,6 +17,7 @@ export function alone(version: string, now: () => number): Replicas {
     onChange: () => () => undefined,
     lastContact: now,
     maySign: () => true,
+    announceBeacon: () => undefined,
     tell: () => undefined,
     ask: async () => null,
     handle: () => undefined,

@@ -8,6 +8,8 @@ export interface Replica {
   /** Epoch milliseconds, time of the database. */
   readonly startedAt: number;
   readonly seenAt: number;
+  /** Its beacon as JSON, from the last `announceBeacon`; null: it has none. Others may be of another version. */
+  readonly beacon: unknown;
 }
 
 /** A value that replicas share without a revision: what an agent is seen to do, not what an administrator wants. */
@@ -64,7 +66,7 @@ export interface Replicas {
   others(): readonly Replica[];
   /** Whether the lease of this replica, or of itself, has not ended. */
   isAlive(id: string): boolean;
-  /** Called after another replica came or ended. Returns the unsubscribe function. */
+  /** Called after another replica came, ended, or got another beacon. Returns the unsubscribe function. */
   onChange(listener: () => void): () => void;
   /**
    * When the primary database last answered, epoch milliseconds. Leases that this process signs end no later than this plus
@@ -73,6 +75,11 @@ export interface Replicas {
   lastContact(): number;
   /** Whether the database answered lately enough to sign for agents and to answer requests. */
   maySign(): boolean;
+  /**
+   * Tells the others where agents find the beacon of this replica, as JSON of at most 4 KiB, or null. It counts as a
+   * change of this replica, so that their listeners are called. A failed write is repeated.
+   */
+  announceBeacon(beacon: unknown): void;
   /** Sends a message that may get lost. `others`: to every other replica. The body is JSON of at most 64 KiB. */
   tell(to: string, topic: string, body: unknown): void;
   /** Asks a replica. Null: it gave no answer in time, is not alive, or does not know the topic. */

@@ -16,14 +16,14 @@ export class MemoryReplicas {
   join(name: string): MemoryReplica {
     const member = new MemoryReplica({ ...thisReplica('0.0.0', this.#now()), name }, this, this.#now);
     this.#members.set(member.self.id, member);
-    this.#changed();
+    this.changed();
     return member;
   }
 
   /** The replica ends as by `kill -9`: it says nothing, and its lease ends at once. */
   kill({ self }: MemoryReplica): void {
     this.#members.delete(self.id);
-    this.#changed();
+    this.changed();
   }
 
   member(id: string): MemoryReplica | undefined {
@@ -34,14 +34,14 @@ export class MemoryReplicas {
     return [...this.#members.values()];
   }
 
-  #changed(): void {
+  changed(): void {
     for (const member of this.#members.values()) for (const listener of member.listeners) listener();
   }
 }
 
 /** One of the replicas. Messages and facts arrive in a later turn, as JSON. */
 export class MemoryReplica implements Replicas {
-  readonly self: Replica;
+  self: Replica;
   readonly listeners = new Set<() => void>();
   readonly facts: Facts;
   readonly #network: MemoryReplicas;
@@ -92,6 +92,11 @@ export class MemoryReplica implements Replicas {
 
   maySign(): boolean {
     return this.#now() - this.lastContact() < 10_000;
+  }
+
+  announceBeacon(beacon: unknown): void {
+    this.self = { ...this.self, beacon: copy(beacon) };
+    this.#network.changed();
   }
 
   tell(to: string, topic: string, body: unknown): void {
