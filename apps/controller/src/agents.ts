@@ -3,7 +3,7 @@ import { Beacon, type BeaconSettings } from './beacon/beacon.ts';
 import type { Mapping } from './beacon/mappings.ts';
 import type { QuotaLimits } from './budgets/quotas.ts';
 import type { Timers } from './channel/timers.ts';
-import type { AgentDirectory, Channel, ConnectionGuard, DesiredStates, NameRequests } from './channel/types.ts';
+import type { AgentDirectory, Channel, ConnectionGuard, DesiredStates } from './channel/types.ts';
 import type { Countries } from './countries.ts';
 import type { Store } from './db/store.ts';
 import { createDeviceDirectory } from './features/devices/directory.ts';
@@ -27,7 +27,7 @@ export interface ChannelParts {
   readonly unreachable: (tenant: string, gateway: string, resources: readonly string[]) => void;
   readonly connections: ConnectionGuard;
   readonly mapping: (agent: string) => Mapping;
-  readonly names: NameRequests;
+  readonly names: NameGiver;
   readonly enrolled: () => number;
 }
 

@@ -111,7 +111,7 @@ export function createApp<C extends Channel>(deps: AppDeps<C>): App<C> {
     connections,
     onLastOnline: (tenant, moments) => objects.gatewayLists.lastOnline(tenant, moments),
   });
-  const { channel, runtimes, beacon, paths } = agents;
+  const { channel, runtimes, beacon, paths, names } = agents;
   const objects = createObjectQueries({ ...agents, ...deps, states: runtimes });
   const authenticator = new ApiKeyAuthenticator(store);
   const sessions = new Sessions(store);
@@ -136,7 +136,7 @@ export function createApp<C extends Channel>(deps: AppDeps<C>): App<C> {
     explained: metrics.explained,
   });
   const streams = new OpenStreams();
-  metrics.follow({ channel, connections, runtimes, streams, beacon, paths, upgrades });
+  metrics.follow({ channel, connections, runtimes, streams, beacon, paths, names, upgrades });
   const api = createApi(
     deps,
     connections,

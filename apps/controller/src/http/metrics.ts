@@ -4,7 +4,7 @@ import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { isOutdated } from '../channel/outdated.ts';
 import type { Channel } from '../channel/types.ts';
 import type { Connections } from './connections.ts';
-import { nameMetrics } from './name-metrics.ts';
+import { type NewNameCounters, nameMetrics } from './name-metrics.ts';
 import { type FollowedPaths, pathMetrics } from './path-metrics.ts';
 
 /** What the metrics read at each scrape. */
@@ -12,6 +12,7 @@ export interface Followed extends FollowedPaths {
   readonly channel: Channel;
   readonly runtimes: { followedAgents(): Iterable<string> };
   readonly streams: { readonly size: number };
+  readonly names: { readonly counters: NewNameCounters };
   readonly connections: Pick<Connections, 'open' | 'counters'>;
   readonly upgrades: { readonly open: number; readonly ended: Readonly<Record<string, number>> };
 }
@@ -61,7 +62,7 @@ export function createMetrics(): Metrics {
       agentGauges(registers, followed);
       pathMetrics(registers, followed);
       upgradeMetrics(registers, followed);
-      nameMetrics(registers, () => figuresOfNames(followed));
+      nameMetrics(registers, () => figuresOfNames(followed), followed.names.counters);
     },
     request: (route, method, status, seconds) => requests.observe({ route, method, status }, seconds),
     compiled: (ms) => {

@@ -2,12 +2,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { NameFigures } from '@sallyport/contract/channel';
 import { Registry } from 'prom-client';
+import { openTestApp } from '../testing/harness.ts';
 import { nameMetrics } from './name-metrics.ts';
 
 test('figures about names are those that gateways report now', async () => {
   const reports = new Map<string, NameFigures>();
   const registry = new Registry();
-  nameMetrics([registry], () => reports);
+  nameMetrics([registry], () => reports, {});
   const lines = async () => (await registry.metrics()).split('\n').filter((line) => line.startsWith('sallyport_name'));
   assert.deepEqual(await lines(), []);
   reports.set('g1', {
@@ -25,4 +26,21 @@ test('figures about names are those that gateways report now', async () => {
   ]);
   reports.clear();
   assert.deepEqual(await lines(), []);
+});
+
+test('new names are counted by outcome, and each outcome is there from the start', async (t) => {
+  const newNames = { given: 0, full: 0 };
+  const registry = new Registry();
+  nameMetrics([registry], () => [], newNames);
+  newNames.given += 2;
+  const lines = (text: string) => text.split('\n').filter((line) => line.startsWith('sallyport_new_names_total'));
+  assert.deepEqual(lines(await registry.metrics()), [
+    'sallyport_new_names_total{outcome="given"} 2',
+    'sallyport_new_names_total{outcome="full"} 0',
+  ]);
+  const app = await openTestApp(t);
+  assert.deepEqual(
+    lines(await app.metrics()),
+    ['given', 'none', 'later', 'full'].map((outcome) => `sallyport_new_names_total{outcome="${outcome}"} 0`),
+  );
 });

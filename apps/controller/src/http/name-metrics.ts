@@ -4,8 +4,21 @@ import { Counter, Gauge, type Registry } from 'prom-client';
 /** Figures about names, by id of the gateway that reports them. */
 export type FiguresOfNames = () => Iterable<readonly [gateway: string, figures: NameFigures]>;
 
-/** Registers the figures about names of connected gateways, which are read at each scrape. */
-export function nameMetrics(registers: Registry[], figures: FiguresOfNames): void {
+/** Requests of gateways for addresses of new names, by outcome. Those of this process. */
+export type NewNameCounters = Readonly<Record<string, number>>;
+
+/** Registers the figures about names of connected gateways and of new names, which are read at each scrape. */
+export function nameMetrics(registers: Registry[], figures: FiguresOfNames, newNames: NewNameCounters): void {
+  new Counter({
+    name: 'sallyport_new_names_total',
+    help: 'Requests of gateways for addresses of names under wildcards, by outcome',
+    labelNames: ['outcome'],
+    registers,
+    collect() {
+      this.reset();
+      for (const [outcome, count] of Object.entries(newNames)) this.inc({ outcome }, count);
+    },
+  });
   const counter = (name: string, help: string, label: string[], values: (figures: NameFigures) => [string, number][]) =>
     new Counter({
       name,
