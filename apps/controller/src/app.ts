@@ -7,6 +7,7 @@ import { defaultWriteRate, WriteBudget, type WriteRate } from './budgets/write-b
 import { guardedTimers, systemTimers, type Timers } from './channel/timers.ts';
 import type { Channel } from './channel/types.ts';
 import { forgetOldMarks } from './db/commit-marks.ts';
+import { asOnlyRunner } from './db/jobs.ts';
 import type { EgressSettings } from './egress/targets.ts';
 import { ApiKeyAuthenticator } from './features/api-keys/authenticator.ts';
 import { composeFeatures } from './features/compose.ts';
@@ -158,14 +159,16 @@ export function createApp<C extends Channel>(deps: AppDeps<C>): App<C> {
       beacon.forgetSilent();
       await paths.sweep();
       await upgrades.sweep();
-      await forgetUnusedNames(store);
-      await forgetOldMarks(store, Date.now());
       await authenticator.flush();
       await sessions.flush();
-      await forgetOldAnswers(store);
-      await ageMails(store);
-      await ageForgotten(store);
-      await features.maintain();
+      await asOnlyRunner(store, 'upkeep', async () => {
+        await forgetUnusedNames(store);
+        await forgetOldMarks(store, Date.now());
+        await forgetOldAnswers(store);
+        await ageMails(store);
+        await ageForgotten(store);
+        await features.maintain();
+      });
       runtimes.dropIdle(store.now() - idleMs);
     },
     stop: async () => {

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { FastifyBaseLogger } from 'fastify';
 import type { Timers } from '../channel/timers.ts';
+import { asOnlyRunner } from '../db/jobs.ts';
 import type { Store } from '../db/store.ts';
 import { ApiError } from '../errors.ts';
 import { Outbox } from '../objects/mail/outbox.ts';
@@ -38,8 +39,11 @@ export function createMail(deps: MailDeps): Mail {
     failed: (failure) => log.warn(failure.facts, 'a mail was not sent'),
   });
   const rounds = new Rounds(deps.timers, async () => {
-    await answerForgotten({ ...deps, outbox });
-    await postman.deliverDue();
+    // While another replica sends, this one looks again later.
+    await asOnlyRunner(store, 'mail', async (still) => {
+      await answerForgotten({ ...deps, outbox });
+      await postman.deliverDue(still);
+    });
   });
   store.onCommit(() => {
     if (outbox.takePosted()) rounds.soon();

@@ -1,4 +1,5 @@
 import { bySystem } from '../db/contexts.ts';
+import type { StillRunner } from '../db/jobs.ts';
 import { scoped, unscoped } from '../db/scoped.ts';
 import type { Store } from '../db/store.ts';
 import type { Outbox } from '../objects/mail/outbox.ts';
@@ -54,14 +55,17 @@ export class Postman {
     this.#stopping.abort();
   }
 
-  /** Sends what is due. One call at a time. Rejects only when the database fails. */
-  async deliverDue(): Promise<void> {
+  /**
+   * Sends what is due. One call at a time. `still`: rejects when another replica may have begun to send. Rejects only then,
+   * and when the database fails.
+   */
+  async deliverDue(still: StillRunner): Promise<void> {
     while (!this.#resting()) {
       const due = await this.#due();
       if (due.length === 0) return;
       for (const mail of due) {
         if (this.#resting()) return;
-        await this.#deliver(mail);
+        await this.#deliver(mail, still);
       }
     }
   }
@@ -94,7 +98,7 @@ export class Postman {
       .execute();
   }
 
-  async #deliver(mail: MailRow): Promise<void> {
+  async #deliver(mail: MailRow, still: StillRunner): Promise<void> {
     const { store, server, failed } = this.#deps;
     const letter = await this.#letterOf(mail).catch((error: unknown) => {
       const failure = asMailFailure(error);
@@ -102,6 +106,7 @@ export class Postman {
       return failure.message;
     });
     if (typeof letter === 'string') return this.#note(mail, { state: 'FAILED', failure: letter });
+    await still();
     try {
       await server.send(letter, this.#stopping.signal);
     } catch (error) {

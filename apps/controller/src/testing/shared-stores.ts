@@ -1,6 +1,7 @@
 import type { TestContext } from 'node:test';
 import { Kysely } from 'kysely';
 import { postgresDialect } from '../db/postgres/dialect.ts';
+import type { PostgresPlace } from '../db/postgres/place.ts';
 import { PostgresPool } from '../db/postgres/pool.ts';
 import type { Database } from '../db/schema.ts';
 import { createStore, type Store, type WriteCheck } from '../db/store.ts';
@@ -11,8 +12,8 @@ import { clonePostgres } from './postgres.ts';
 export interface SharedStores {
   readonly clock: TestClock;
   readonly stores: readonly [Store, Store];
-  /** Name of the database. */
-  readonly database: string;
+  /** Where the database is. */
+  readonly place: PostgresPlace;
 }
 
 /**
@@ -33,5 +34,5 @@ export async function openSharedStores(
     for (const store of stores) await store.close();
     await remove();
   });
-  return { clock, stores, database: place.database };
+  return { clock, stores, place };
 }

@@ -84,10 +84,11 @@ async function mailLink(
   user: UserRow,
 ): Promise<void> {
   await store.write(bySystem(user.tenant_id, 'forgotPassword'), async (tx) => {
-    await unscoped(tx.db, 'the request ends with its mail')
+    const { numDeletedRows } = await unscoped(tx.db, 'the request ends with its mail')
       .deleteFrom('forgotten_passwords')
       .where('id', '=', request)
-      .execute();
+      .executeTakeFirstOrThrow();
+    if (numDeletedRows === 0n) return;
     const { id, secret } = await issueLink(tx, 'PASSWORD', user.id, null);
     await outbox.post(tx, user.id, { kind: 'FORGOTTEN', secret }, id);
     noteUser(tx, user, { link: 'PASSWORD', askedBy: 'the person, by mail' });

@@ -4,13 +4,13 @@ import type { Upgrading } from '@sallyport/contract/channel';
 import { isOutdated } from '../../../channel/outdated.ts';
 import type { AgentRef, Channel } from '../../../channel/types.ts';
 import { byAgent, bySystem } from '../../../db/contexts.ts';
-import { scoped, unscoped } from '../../../db/scoped.ts';
+import { type Scoped, scoped, unscoped } from '../../../db/scoped.ts';
 import type { Store, Tx } from '../../../db/store.ts';
 import { ApiError, notFound } from '../../../errors.ts';
 import type { InstallOffer } from '../../../http/packages/offer.ts';
 import { findGateway, type GatewayRow, updateGateway } from '../../../objects/gateways/store.ts';
 import { type UpgradeRecord, upgradeColumns, upgradeOf } from '../../../objects/gateways/upgrade.ts';
-import { isBadEnd, mayFollow, nextStep, type OpenUpgrade, type Step } from './next.ts';
+import { isBadEnd, mayFollow, nextStep, type OpenUpgrade, type Situation, type Step } from './next.ts';
 
 /** What upgrades of gateways need. */
 export interface UpgradeDeps {
@@ -166,11 +166,11 @@ export class GatewayUpgrades {
     const { store, channel, version } = this.#deps;
     for (;;) {
       if (this.#stopped) return;
-      const open = await this.#openOf(tenant);
       const presence = (id: string) => channel.presence(id);
-      const step = nextStep(open, { presence, offered: version, now: store.now() });
+      const situation = () => ({ presence, offered: version, now: store.now() });
+      const step = nextStep(await this.#openOf(tenant), situation());
       if (step.kind === 'wait') return;
-      if (step.kind === 'set') await this.#take(tenant, step);
+      if (step.kind === 'set' && !(await this.#take(tenant, step, situation))) continue;
       if (step.kind === 'repeat' || step.state === 'ASKED') {
         const { gateway, record } = step.upgrade;
         channel.askUpgrade(gateway, { request: record.request, version: record.version });
@@ -180,25 +180,21 @@ export class GatewayUpgrades {
   }
 
   async #openOf(tenant: string): Promise<OpenUpgrade[]> {
-    const rows = await this.#deps.store.read((db) =>
-      scoped(db, tenant)
-        .selectFrom('gateways')
-        .select(['id', 'name', 'upgrade'])
-        .where('upgrade_open', '=', 1)
-        .execute(),
-    );
+    const open = await this.#deps.store.read((db) => openUpgrades(scoped(db, tenant)));
     this.#tenants.delete(tenant);
-    for (const { id } of rows) this.#noteOpen(tenant, id);
-    return rows.flatMap((row) => {
-      const record = upgradeOf(row);
-      return record === null ? [] : [{ gateway: row.id, name: row.name, record }];
-    });
+    for (const { gateway } of open) this.#noteOpen(tenant, gateway);
+    return open;
   }
 
-  async #take(tenant: string, { upgrade, state, reason }: Extract<Step, { kind: 'set' }>): Promise<void> {
-    await this.#deps.store.write(bySystem(tenant, 'upgrade'), (tx) =>
-      this.#set(tx, upgrade.gateway, upgrade.record.request, state, reason),
-    );
+  /** Takes a step if it is still the next one: another replica may have taken it, or one of its own. */
+  #take(tenant: string, wanted: Extract<Step, { kind: 'set' }>, situation: () => Situation): Promise<boolean> {
+    return this.#deps.store.write(bySystem(tenant, 'upgrade'), async (tx) => {
+      const step = nextStep(await openUpgrades(tx.scoped), situation());
+      const { gateway, record } = wanted.upgrade;
+      if (step.kind !== 'set' || step.state !== wanted.state || step.upgrade.gateway !== gateway) return false;
+      await this.#set(tx, gateway, record.request, (before) => before === record.state, wanted.state, wanted.reason);
+      return true;
+    });
   }
 
   async #reported(agent: AgentRef, { request, state, reason }: Omit<Upgrading, 'type'>): Promise<void> {
@@ -208,17 +204,25 @@ export class GatewayUpgrades {
     const record = row === undefined ? null : upgradeOf(row);
     if (row?.upgrade_open !== 1 || record?.request !== request || !mayFollow(record.state, after)) return;
     const text = reason?.replace(/[\p{Cc}\p{Cf}]+/gu, ' ');
-    await store.write(byAgent(row, 'upgrade'), (tx) => this.#set(tx, agent.id, request, after, text));
+    const follows = (before: UpgradeState) => mayFollow(before, after);
+    await store.write(byAgent(row, 'upgrade'), (tx) => this.#set(tx, agent.id, request, follows, after, text));
     const facts = { gateway: agent.id, version: record.version, state: after, reason: text };
     log.info(facts, 'a gateway reported its upgrade');
     await this.#advance(agent.tenant);
   }
 
   /** Sets the state of an upgrade. After a bad end the others of the tenant are stopped, in the same write. */
-  async #set(tx: Tx, id: string, request: string, state: UpgradeState, reason: string | undefined): Promise<void> {
+  async #set(
+    tx: Tx,
+    id: string,
+    request: string,
+    follows: (before: UpgradeState) => boolean,
+    state: UpgradeState,
+    reason: string | undefined,
+  ): Promise<void> {
     const row = await findGateway(tx.scoped, id);
     const record = row === undefined ? null : upgradeOf(row);
-    if (row?.upgrade_open !== 1 || record?.request !== request) return;
+    if (row?.upgrade_open !== 1 || record?.request !== request || !follows(record.state)) return;
     await save(tx, row, { ...record, state, changedAt: tx.now, ...(reason !== undefined && { reason }) });
     if (state in this.ended) this.ended[state as EndState]++;
     if (isBadEnd(state)) await this.#stopOthers(tx, row.name, state);
@@ -235,6 +239,18 @@ export class GatewayUpgrades {
       this.ended.STOPPED++;
     }
   }
+}
+
+async function openUpgrades(own: Scoped): Promise<OpenUpgrade[]> {
+  const rows = await own
+    .selectFrom('gateways')
+    .select(['id', 'name', 'upgrade'])
+    .where('upgrade_open', '=', 1)
+    .execute();
+  return rows.flatMap((row) => {
+    const record = upgradeOf(row);
+    return record === null ? [] : [{ gateway: row.id, name: row.name, record }];
+  });
 }
 
 const notPossible = (detail: string): ApiError => new ApiError('upgrade_not_possible', detail);
