@@ -1,5 +1,5 @@
 #!/bin/sh
-# Sets up what is missing, and runs long tests that `npm test` leaves out: npm run test:names, npm run test:packages
+# Sets up what is missing, and runs long tests that `npm test` leaves out: npm run test:names, test:packages, test:paths
 # Needs root. Everything runs in namespaces and memory that go away with it. test:packages needs mmdebstrap for the first
 # time, and keeps downloads, root file systems and the build in SALLYPORT_PACKAGES_CACHE (~/.cache/sallyport-packages).
 # NAME FOLDER [FILE…]: the command, the folder of its tests, and those to run instead of all.

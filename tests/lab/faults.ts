@@ -1,3 +1,6 @@
+import assert from 'node:assert/strict';
+import { randomInt } from 'node:crypto';
+import type { TestContext } from 'node:test';
 import { monotonicMs, type RequestSample, RequestStream } from '@sallyport/testkit';
 import { dice, pick } from '../protocol/dice.ts';
 import type { ClientUnderTest } from './client.ts';
@@ -72,6 +75,19 @@ export async function faultRun(
   await stream.answered(mended, s.lab.lanAddress('east'), 60_000);
   note('everything has converged');
   return { story, ...summary(await stream.stop(), from) };
+}
+
+/** Requires that requests continue and all state converges through a fault run with random faults. */
+export async function continuesThroughFaults(t: TestContext, durationMs: number): Promise<void> {
+  const s = await faultLab();
+  t.after(() => s.cleanup.run());
+  const seed = randomInt(2 ** 31);
+  t.diagnostic(`seed ${seed}`);
+  // The run itself waits for convergence.
+  const { failed, requests, longestGapMs, longestGapAt, story } = await faultRun(s, { seed, durationMs });
+  const gap = `longest gap ${Math.round(longestGapMs)} ms at ${longestGapAt.toFixed(1)} s`;
+  t.diagnostic(`${failed} of ${requests} requests failed, ${gap}`);
+  assert.ok(failed < requests / 2, `${failed} of ${requests} requests failed:\n${story.join('\n')}`);
 }
 
 /** The lab of a fault run. */
