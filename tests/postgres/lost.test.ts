@@ -224,15 +224,17 @@ class Cutter {
     }
     client.on('data', (data) => {
       const { cut } = this;
-      if (cut === null || !/^Q.{4}commit\0$/s.test(data.toString('latin1'))) return void target.write(data);
+      const commit = data.toString('latin1').search(/Q.{4}commit\0$/s);
+      if (cut === null || commit < 0) return void target.write(data);
       this.cut = null;
-      if (cut === 'before the commit') return void client.destroy();
+      // The statements of the write come together with the commit.
+      if (cut === 'before the commit') return void target.write(data.subarray(0, commit), () => client.destroy());
       silent = true;
       target.write(data);
     });
     target.on('data', (data) => {
-      if (silent) client.destroy();
-      else client.write(data);
+      if (!silent) client.write(data);
+      else if (data.includes('COMMIT\0')) client.destroy();
     });
   }
 }

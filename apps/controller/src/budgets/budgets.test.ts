@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import type { AppDeps } from '../app.ts';
+import { scoped } from '../db/scoped.ts';
+import { createStore, type Store } from '../db/store.ts';
 import { assertRefused, makers, publicKeyOf } from '../testing/api.ts';
 import { enrolWith, makeKey } from '../testing/enrol.ts';
 import { openTestApp, openTestStore, TestClock } from '../testing/harness.ts';
@@ -115,4 +117,38 @@ test('a tenant that writes without pause is slowed down, and other tenants are n
 test('a tenant keeps its audit trail for 400 days until it says otherwise', async (t) => {
   const { app } = await open(t, {});
   assert.equal((await app.request('GET', '/tenants/settings')).json.auditRetentionDays, 400);
+});
+
+test('a quota holds for controllers that write to one database in turns', async (t) => {
+  const { app } = await open(t, {});
+  const { store } = app;
+  const context = { tenant: app.tenant.id, actor: { kind: 'system', id: null, name: 'test' } as const };
+  const stores = [1, 2].map(() => {
+    const quotas = new Quotas({ ...defaultQuotas, protocols: 10 });
+    return createStore(store.db, store.now, quotas.check.bind(quotas));
+  });
+  const create = (n: number, from: Store) =>
+    from.write({ ...context, action: 'test', sourceIp: null, requestId: null }, async (tx) => {
+      const row = {
+        id: `made ${n}`,
+        created_at: 0,
+        name: `made ${n}`,
+        type: 'CUSTOM' as const,
+        network_protocols: '[]',
+      };
+      await tx.scoped.insertInto('protocols', row).execute();
+      tx.changed({ kind: 'protocol', id: row.id, op: 'create' });
+    });
+  let refused: unknown = null;
+  for (let n = 0; refused === null && n < 20; n++)
+    await create(n, stores[n % 2] as Store).catch((error: unknown) => {
+      refused = error;
+    });
+  assert.equal((refused as { code?: string } | null)?.code, 'quota_exceeded');
+  const own = scoped(store.db, app.tenant.id);
+  const { count } = await own
+    .selectFrom('protocols')
+    .select((eb) => eb.fn.countAll<number>().as('count'))
+    .executeTakeFirstOrThrow();
+  assert.equal(count, 10);
 });

@@ -1,4 +1,4 @@
-import type { Change, ObjectKind, Tx } from '../db/store.ts';
+import type { Change, Head, ObjectKind, Tx } from '../db/store.ts';
 import { ApiError } from '../errors.ts';
 
 /** The quotas of a tenant: the objects that count, and how many it may have by default. */
@@ -30,35 +30,51 @@ export const quotaNames = Object.keys(counted) as QuotaName[];
 /** Quotas when the operator sets none. */
 export const defaultQuotas = Object.fromEntries(quotaNames.map((name) => [name, counted[name].most])) as QuotaLimits;
 
+/** What a tenant may still have, by quota, as long as its newest audit event has this hash. */
+interface Left {
+  hash: string;
+  readonly counts: Map<QuotaName, number>;
+}
+
 /**
  * Refuses writes that give a tenant more objects of a kind than it may have. A tenant that has too many already, because
  * the operator lowered the number, may change and delete them. Objects are counted once; what is left is then used up
- * before they are counted again, so that a write costs the same however many there are.
+ * before they are counted again, so that a write costs the same however many there are. When another controller has
+ * written, or a write was undone, the hash of the newest audit event is another one, and objects are counted again.
  */
 export class Quotas {
   readonly #limits: QuotaLimits;
-  readonly #left = new Map<string, number>();
+  readonly #left = new Map<string, Left>();
 
   constructor(limits: QuotaLimits = defaultQuotas) {
     this.#limits = limits;
   }
 
   /** Checks the changes of a write after its work. Throws `quota_exceeded`. */
-  async check(tx: Tx, changes: readonly Change[]): Promise<void> {
+  async check(tx: Tx, changes: readonly Change[], before: Head | null, after: Head | null): Promise<void> {
+    const left = this.#leftOf(tx.tenant, before);
     for (const name of quotaNames) {
       const more = added(name, changes);
-      if (more > 0) await this.#spend(tx, name, more);
+      if (more > 0) await this.#spend(tx, left, name, more);
     }
+    if (after === null) return void this.#left.delete(tx.tenant);
+    left.hash = after.hash;
+    this.#left.set(tx.tenant, left);
   }
 
-  async #spend(tx: Tx, name: QuotaName, more: number): Promise<void> {
-    const key = `${tx.tenant} ${name}`;
-    const known = this.#left.get(key) ?? 0;
+  #leftOf(tenant: string, before: Head | null): Left {
+    const known = this.#left.get(tenant);
+    if (known !== undefined && known.hash === before?.hash) return known;
+    return { hash: '', counts: new Map() };
+  }
+
+  async #spend(tx: Tx, { counts }: Left, name: QuotaName, more: number): Promise<void> {
+    const known = counts.get(name) ?? 0;
     if (known >= more) {
-      this.#left.set(key, known - more);
+      counts.set(name, known - more);
       return;
     }
-    this.#left.delete(key);
+    counts.delete(name);
     const most = this.#limits[name];
     const { count } = await tx.scoped
       .selectFrom(counted[name].table)
@@ -69,11 +85,10 @@ export class Quotas {
         'quota_exceeded',
         `The tenant may have ${most} ${name.replace('-', ' ')}: delete some, or ask the operator to raise the limit`,
       );
-    this.#left.set(key, most - count);
+    counts.set(name, most - count);
   }
 }
 
-/** A rolled-back write has used some of them up; the only effect is an earlier recount. */
 function added(name: QuotaName, changes: readonly Change[]): number {
   let count = 0;
   for (const { kind, op, before, after } of changes) {

@@ -1,4 +1,5 @@
 import { sql } from 'kysely';
+import { runCompiled } from './compiled.ts';
 import { hasRowLocks } from './dialect.ts';
 import type { Tx } from './types.ts';
 
@@ -20,5 +21,7 @@ export async function lockShared(
 ): Promise<void> {
   if (!hasRowLocks(db)) return;
   const lock = sql.raw(how === 'alone' ? 'pg_advisory_xact_lock' : 'pg_advisory_xact_lock_shared');
-  await sql`select ${lock}(${sql.lit(space)}, ${sql.lit(shared[what])})`.execute(db);
+  await runCompiled(db, `lock ${what} ${how}`, [], () =>
+    db.selectNoFrom(sql`${lock}(${sql.lit(space)}, ${sql.lit(shared[what])})`.as('locked')).compile(),
+  );
 }

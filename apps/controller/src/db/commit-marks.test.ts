@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { openTestApp } from '../testing/harness.ts';
-import { leaveMark } from './commit-marks.ts';
+import { takeMark } from './commit-marks.ts';
 import { unscoped } from './scoped.ts';
 
 test('marks of old transactions go with maintenance, and new ones stay', async (t) => {
   const app = await openTestApp(t);
   const { db } = app.store;
-  await leaveMark(db, 'old', Date.now() - 2 * 3_600_000);
-  await leaveMark(db, 'new', Date.now());
+  await takeMark(db, 'old', Date.now() - 2 * 3_600_000);
+  await takeMark(db, 'new', Date.now());
   await app.app.maintain();
   const marks = await unscoped(db, 'marks belong to no tenant').selectFrom('commit_marks').select('id').execute();
   assert.ok(!marks.some(({ id }) => id === 'old'));

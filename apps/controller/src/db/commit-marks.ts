@@ -1,4 +1,5 @@
 import type { Kysely } from 'kysely';
+import type { GroupTransaction } from './group.ts';
 import type { Database } from './schema.ts';
 import { unscoped } from './scoped.ts';
 
@@ -6,9 +7,8 @@ const marks = (db: Kysely<Database>) =>
   unscoped(db, 'a mark tells of a transaction whether it was committed').insertInto('commit_marks');
 
 /** Leaves a mark in a transaction, so that its fate can be found out when the answer to its commit is lost. */
-export async function leaveMark(trx: Kysely<Database>, id: string, at: number): Promise<void> {
-  await marks(trx).values({ id, at }).execute();
-}
+export const leaveMark = (group: Pick<GroupTransaction, 'insert'>, id: string, at: number): void =>
+  group.insert('insert commit mark', 'commit_marks', { id, at });
 
 /**
  * Finds out whether a transaction was committed, by leaving its mark in a second transaction. Returns false when the mark

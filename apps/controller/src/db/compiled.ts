@@ -5,18 +5,26 @@ import type { Database } from './schema.ts';
  * Runs a query with a constant text and these parameters. `build` is called for the first use only, because building
  * and compiling take several times as long as running a small statement. Its parameters must come in the same order.
  */
-export function runCompiled<R>(
+export const runCompiled = <R>(
   db: Kysely<Database>,
   name: string,
   parameters: readonly unknown[],
   build: () => CompiledQuery<R>,
-): Promise<QueryResult<R>> {
+): Promise<QueryResult<R>> => db.executeQuery(compiledOnce(db, name, parameters, build));
+
+/** Returns a query with a constant text and these parameters, as `runCompiled` runs it. */
+export function compiledOnce<R>(
+  db: Kysely<Database>,
+  name: string,
+  parameters: readonly unknown[],
+  build: () => CompiledQuery<R>,
+): CompiledQuery<R> {
   const { adapter } = db.getExecutor();
   const known = compiled.get(adapter) ?? new Map<string, CompiledQuery>();
   compiled.set(adapter, known);
   const query = (known.get(name) as CompiledQuery<R> | undefined) ?? build();
   known.set(name, query);
-  return db.executeQuery({ ...query, parameters });
+  return { ...query, parameters };
 }
 
 /** By adapter: each dialect has its own texts. */

@@ -1,21 +1,18 @@
 import { createHash } from 'node:crypto';
-import { runCompiled } from './compiled.ts';
 import { hasRowLocks } from './dialect.ts';
 import { encodeJson } from './json.ts';
 import type { WithoutTenant } from './scoped.ts';
-import type { Change, Tx, WriteContext } from './types.ts';
+import type { Change, Head, Tx, WriteContext } from './types.ts';
 
-/** A tenant's head: its revision, and the hash of its newest audit event. */
-export interface Head {
-  readonly revision: number;
-  readonly hash: string;
-}
+type HeadPlace = Pick<Tx, 'tenant' | 'db' | 'scoped' | 'known'>;
 
 /**
  * Locks the tenant's head row until the transaction ends, and returns the head; null while the tenant does not exist.
  * With the lock first, whatever a write reads afterwards stays true until it commits: no other write of the tenant runs.
  */
-export async function lockHead({ tenant, db, scoped }: Pick<Tx, 'tenant' | 'db' | 'scoped'>): Promise<Head | null> {
+export async function lockHead({ tenant, db, scoped, known }: HeadPlace): Promise<Head | null> {
+  const locked = known<Head>(`head ${tenant}`);
+  if (locked !== undefined) return locked;
   const [row] = await scoped.run('lock head', [tenant], () =>
     scoped
       .selectTenant()
@@ -28,15 +25,15 @@ export async function lockHead({ tenant, db, scoped }: Pick<Tx, 'tenant' | 'db' 
 
 /**
  * Writes what happened: the audit trail for people, each event with the hash of the event before it, and the change log for
- * programs under the tenant's next revision. `head`: as `lockHead` returned it. Returns the revision, or null when all of
- * the changes are for the audit trail alone: those events stand behind the ones of the present revision.
+ * programs under the tenant's next revision. `head`: as `lockHead` returned it. Returns the new head. Its revision is the
+ * old one when all of the changes are for the audit trail alone: those events stand behind the ones of that revision.
  */
 export async function writeHistory(
   tx: Tx,
   context: WriteContext,
   changes: readonly Change[],
   head: Head | null,
-): Promise<number | null> {
+): Promise<Head> {
   const followed = changes.filter(({ auditOnly }) => auditOnly !== true);
   const isNew = followed.length > 0;
   const revision = (head?.revision ?? 0) + (isNew ? 1 : 0);
@@ -48,11 +45,12 @@ export async function writeHistory(
     hash = event.hash;
     return event;
   });
-  const log = followed.map(({ kind, id, op }, seq) => ({ revision, seq, kind, object_id: id, op }));
-  await moveHead(tx, { revision, hash });
-  await insertAll(tx, 'audit_events', events);
-  await insertAll(tx, 'change_log', log);
-  return isNew ? revision : null;
+  for (const event of events) await tx.scoped.insert('audit_events', event);
+  for (const [seq, { kind, id, op }] of followed.entries())
+    await tx.scoped.insert('change_log', { revision, seq, kind, object_id: id, op });
+  if (head === null) await requireTenant(tx);
+  moveHead(tx, { revision, hash });
+  return { revision, hash };
 }
 
 /** Returns the place behind the last audit event of a revision. */
@@ -82,21 +80,17 @@ export function auditHash(tenant: string, event: Omit<AuditEvent, 'hash'>): stri
 /** Stands for the hash before the first event of a tenant. */
 export const genesisHash = '0'.repeat(64);
 
-async function moveHead(tx: Tx, { revision, hash }: Head): Promise<void> {
-  const { numAffectedRows } = await runCompiled(tx.db, 'move head', [revision, hash, tx.tenant], () =>
-    tx.scoped.updateTenant().set({ revision, audit_hash: hash }).compile(),
-  );
-  if (numAffectedRows === 0n) throw new Error(`there is no tenant ${tx.tenant}`);
+async function requireTenant(tx: Tx): Promise<void> {
+  const found = await tx.scoped.selectTenant().select('id').executeTakeFirst();
+  if (found === undefined) throw new Error(`there is no tenant ${tx.tenant}`);
 }
 
-async function insertAll<T extends 'audit_events' | 'change_log'>(
-  tx: Tx,
-  table: T,
-  rows: readonly Required<WithoutTenant<T>>[],
-): Promise<void> {
-  const [only] = rows;
-  if (rows.length === 1 && only !== undefined) return tx.scoped.insert(table, only);
-  for (const part of slices(rows)) await tx.scoped.insertInto(table, part).execute();
+/** Stores the head before the next statement, and keeps it for the next write of the transaction. */
+function moveHead(tx: Tx, head: Head): void {
+  const stored = tx.scoped.compiled('move head', [head.revision, head.hash, tx.tenant], () =>
+    tx.scoped.updateTenant().set({ revision: head.revision, audit_hash: head.hash }).compile(),
+  );
+  tx.know(`head ${tx.tenant}`, head, stored);
 }
 
 function auditEvent(
@@ -130,11 +124,4 @@ function auditEvent(
 function afterOf({ before, after, name, action }: Change): string | null {
   if (after) return encodeJson(after);
   return before || name === undefined ? null : encodeJson(action === undefined ? { name } : { name, action });
-}
-
-/** Rows per INSERT: SQLite takes a bounded number of parameters per statement. */
-const rowsPerInsert = 200;
-
-function* slices<T>(rows: readonly T[]): Generator<readonly T[]> {
-  for (let at = 0; at < rows.length; at += rowsPerInsert) yield rows.slice(at, at + rowsPerInsert);
 }

@@ -9,7 +9,8 @@ import type {
   UpdateQueryBuilder,
   UpdateResult,
 } from 'kysely';
-import { runCompiled } from './compiled.ts';
+import { compiledOnce, runCompiled } from './compiled.ts';
+import type { GroupTransaction } from './group.ts';
 import type { Database, NewRow, TenantScoped } from './schema.ts';
 
 /** Queries that cannot leave their tenant: `tenant_id = ?` is there by construction. */
@@ -21,7 +22,10 @@ export interface Scoped {
     table: T,
     rows: WithoutTenant<T> | readonly WithoutTenant<T>[],
   ): InsertQueryBuilder<Database, T, InsertResult>;
-  /** Inserts one row on a frequent path. The statement is built and compiled once. */
+  /**
+   * Inserts one row on a frequent path. The statement is built and compiled once. In a write, the row is inserted before
+   * the write's next statement, together with others.
+   */
   insert<T extends TenantScoped>(table: T, row: Required<WithoutTenant<T>>): Promise<void>;
   updateTable<T extends TenantScoped>(table: T): UpdateQueryBuilder<Database, T, T, UpdateResult>;
   deleteFrom<T extends TenantScoped>(table: T): DeleteQueryBuilder<Database, T, DeleteResult>;
@@ -30,6 +34,8 @@ export interface Scoped {
   updateTenant(): UpdateQueryBuilder<Database, 'tenants', 'tenants', UpdateResult>;
   /** Runs a query of these builders with a constant text (see `runCompiled`). Returns its rows. */
   run<R>(name: string, parameters: readonly unknown[], build: () => CompiledQuery<R>): Promise<readonly R[]>;
+  /** Returns such a query, to be run later. */
+  compiled(name: string, parameters: readonly unknown[], build: () => CompiledQuery): CompiledQuery;
   /** Inserts the tenant's own row when the tenant is created. */
   insertTenant(row: Omit<NewRow<'tenants'>, 'id'>): InsertQueryBuilder<Database, 'tenants', InsertResult>;
 }
@@ -38,7 +44,7 @@ export interface Scoped {
 export type WithoutTenant<T extends TenantScoped> = Omit<NewRow<T>, 'tenant_id'>;
 
 /** Returns the only builders for queries of a tenant's tables. In a write, pass the transaction's `db`. */
-export function scoped(db: Kysely<Database>, tenant: string): Scoped {
+export function scoped(db: Kysely<Database>, tenant: string, group?: GroupTransaction): Scoped {
   // Kysely derives types from the literal name of a table. Here the name is a variable, so the type is given by hand.
   const named = <B>(builder: unknown): B => builder as B;
   const withTenant = (row: object) => ({ ...row, tenant_id: tenant });
@@ -55,6 +61,7 @@ export function scoped(db: Kysely<Database>, tenant: string): Scoped {
     insert: async (table, row) => {
       const values = withTenant(row);
       const name = `insert ${table} ${Object.keys(values)}`;
+      if (group !== undefined) return group.insert(name, table, values);
       await runCompiled(db, name, Object.values(values), () =>
         db
           .insertInto(table as TenantScoped)
@@ -66,6 +73,7 @@ export function scoped(db: Kysely<Database>, tenant: string): Scoped {
     selectTenant: () => db.selectFrom('tenants').where('id', '=', tenant),
     updateTenant: () => db.updateTable('tenants').where('id', '=', tenant),
     run: async (name, parameters, build) => (await runCompiled(db, name, parameters, build)).rows,
+    compiled: (name, parameters, build) => compiledOnce(db, name, parameters, build),
     insertTenant: (row) => db.insertInto('tenants').values({ ...row, id: tenant }),
     deleteFrom: (table) => named(db.deleteFrom(table as 'gateways').where('tenant_id', '=', tenant)),
   };

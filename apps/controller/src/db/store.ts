@@ -1,11 +1,12 @@
 import { guarded } from '@sallyport/contract/guard';
 import type { Kysely } from 'kysely';
 import { ChangeLog } from './change-log.ts';
-import { type Head, lockHead, writeHistory } from './history.ts';
+import { GroupTransaction } from './group.ts';
+import { lockHead, writeHistory } from './history.ts';
 import type { Database } from './schema.ts';
 import { scoped } from './scoped.ts';
 import { readAtOnce } from './transactions.ts';
-import type { Change, LoggedChange, Notice, Store, Tx, WriteCheck, WriteContext } from './types.ts';
+import type { Change, Head, LoggedChange, Notice, Store, Tx, WriteCheck, WriteContext } from './types.ts';
 import { Writers, type Written } from './writers.ts';
 
 export type * from './types.ts';
@@ -38,7 +39,9 @@ export function createStore(
     log,
     read: (work) => readAtOnce(db, work),
     write: (context, work) =>
-      writers.submit(context.tenant, (trx) => runWrite(trx, context, now(), work, check)) as ReturnType<typeof work>,
+      writers.submit(context.tenant, (group) => runWrite(group, context, now(), work, check)) as ReturnType<
+        typeof work
+      >,
     dryRun: (context, work, look) => dryRun(db, context, now(), work, check, look),
     onCommit: (listener) => {
       listeners.push(listener);
@@ -66,7 +69,7 @@ interface OpenTx {
 }
 
 /** Locks the tenant's head and opens a write on it. */
-async function openTx(db: Kysely<Database>, tenant: string, now: number): Promise<OpenTx> {
+async function openTx(group: GroupTransaction, tenant: string, now: number): Promise<OpenTx> {
   const changes: Change[] = [];
   const rights = { changed: false };
   const changed = (change: Change) => {
@@ -75,28 +78,30 @@ async function openTx(db: Kysely<Database>, tenant: string, now: number): Promis
   const rightsChanged = () => {
     rights.changed = true;
   };
-  const place = { tenant, db, scoped: scoped(db, tenant) };
+  const known = <T>(name: string) => group.known<T>(name);
+  const know: Tx['know'] = (name, value, stored) => group.know(name, value, stored);
+  const place = { tenant, db: group.db, scoped: scoped(group.db, tenant, group), known, know };
   const head = await lockHead(place);
   const tx: Tx = { ...place, revision: head?.revision ?? 0, now, changed, rightsChanged };
   return { tx, head, changes, rights };
 }
 
 async function runWrite(
-  db: Kysely<Database>,
+  group: GroupTransaction,
   context: WriteContext,
   now: number,
   work: (tx: Tx) => Promise<unknown>,
   check: WriteCheck,
 ): Promise<Written> {
-  const { tx, head, changes, rights } = await openTx(db, context.tenant, now);
+  const { tx, head, changes, rights } = await openTx(group, context.tenant, now);
   const value = await work(tx);
   const notice = () => (rights.changed ? { tenant: context.tenant, revision: null, changes: [] } : null);
   if (changes.length === 0) return { value, commit: notice() };
-  await check(tx, changes);
-  const revision = await writeHistory(tx, context, changes, head);
-  if (revision === null) return { value, commit: notice() };
+  const after = await writeHistory(tx, context, changes, head);
+  await check(tx, changes, head, after);
   const followed = changes.filter(({ auditOnly }) => auditOnly !== true).map(logged);
-  return { value, commit: { tenant: context.tenant, revision, changes: followed } };
+  if (followed.length === 0) return { value, commit: notice() };
+  return { value, commit: { tenant: context.tenant, revision: after.revision, changes: followed } };
 }
 
 const logged = ({ kind, id, op }: Change): LoggedChange => ({ kind, id, op });
@@ -111,9 +116,10 @@ async function dryRun<T>(
 ): Promise<T> {
   const trx = await db.startTransaction().setIsolationLevel('read committed').execute();
   try {
-    const { tx, changes } = await openTx(trx, context.tenant, now);
+    const group = await GroupTransaction.of(trx, false);
+    const { tx, head, changes } = await openTx(group, context.tenant, now);
     await work(tx);
-    await check(tx, changes);
+    await check(tx, changes, head, null);
     return await look(tx, changes);
   } finally {
     await trx.rollback().execute();

@@ -1,4 +1,4 @@
-import type { Kysely } from 'kysely';
+import type { CompiledQuery, Kysely } from 'kysely';
 import type { Database } from './schema.ts';
 import type { Scoped } from './scoped.ts';
 
@@ -66,6 +66,10 @@ export interface Tx {
   readonly revision: number;
   /** Epoch milliseconds, constant within the write. */
   readonly now: number;
+  /** Returns what this transaction knows under a name, if it still does: a statement that writes makes it forget all. */
+  known<T>(name: string): T | undefined;
+  /** Keeps a value that the next writes of the transaction may need. `stored`: stores it, before the next statement. */
+  know(name: string, value: unknown, stored?: CompiledQuery): void;
   /** Records a changed object. Call it also for objects of which only related objects changed. */
   changed(change: Change): void;
   /**
@@ -139,5 +143,14 @@ export interface Store {
   close(): Promise<void>;
 }
 
-/** Checks the changes of a write within it. A thrown error undoes the write. */
-export type WriteCheck = (tx: Tx, changes: readonly Change[]) => Promise<void>;
+/** A tenant's head: its revision, and the hash of its newest audit event. */
+export interface Head {
+  readonly revision: number;
+  readonly hash: string;
+}
+
+/**
+ * Checks the changes of a write within it. A thrown error undoes the write. `before` and `after`: the tenant's head; null
+ * before the tenant exists, and after a dry run.
+ */
+export type WriteCheck = (tx: Tx, changes: readonly Change[], before: Head | null, after: Head | null) => Promise<void>;

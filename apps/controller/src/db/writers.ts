@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { CompiledQuery, type Kysely } from 'kysely';
+import type { Kysely, Transaction } from 'kysely';
 import { leaveMark, takeMark } from './commit-marks.ts';
 import { hasRowLocks } from './dialect.ts';
+import { GroupTransaction } from './group.ts';
 import { DatabaseUnavailable, isConflict, isLost } from './postgres/failures.ts';
 import type { Database } from './schema.ts';
 import { isStorageFull } from './storage.ts';
@@ -26,7 +27,7 @@ export interface Written {
 interface Job {
   readonly tenant: string;
   /** May run several times; only the last transaction is committed. */
-  readonly run: (trx: Kysely<Database>) => Promise<Written>;
+  readonly run: (group: GroupTransaction) => Promise<Written>;
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -137,7 +138,9 @@ class PlainCommit implements GroupCommit {
   }
 
   async run(group: readonly Job[]): Promise<unknown[]> {
-    const { settle, failures } = await this.#deps.db.transaction().execute((trx) => attemptAll(trx, group, this.#deps));
+    const { settle, failures } = await quicklyOrCarefully(group, (carefully) =>
+      this.#deps.db.transaction().execute((trx) => attemptAll(trx, group, this.#deps, carefully)),
+    );
     for (const each of settle) each();
     return failures;
   }
@@ -157,14 +160,15 @@ class MarkedCommit implements GroupCommit {
   async run(group: readonly Job[]): Promise<unknown[]> {
     const mark = randomUUID();
     let last: Attempted | null = null;
-    const work = async (trx: Kysely<Database>): Promise<Attempted> => {
-      last = null;
-      const attempted = await attemptFew(trx, group, this.#deps);
-      await leaveMark(trx, mark, Date.now());
-      last = attempted;
-      return attempted;
-    };
-    const { settle, failures } = await inTransaction(this.#deps.db, work).catch((error: unknown) => {
+    const commit = (carefully: boolean) =>
+      inTransaction(this.#deps.db, async (trx) => {
+        last = null;
+        return attemptAll(trx, group, this.#deps, carefully, (attempted, open) => {
+          leaveMark(open, mark, Date.now());
+          last = attempted;
+        });
+      });
+    const { settle, failures } = await quicklyOrCarefully(group, commit).catch((error: unknown) => {
       // Everything before the commit was undone when the connection ended.
       if (last === null || !isLost(error)) throw error;
       return this.#findOut(group, mark, last);
@@ -179,7 +183,7 @@ class MarkedCommit implements GroupCommit {
     for (;;) {
       try {
         return await inTransaction(this.#deps.db, async (trx) =>
-          (await takeMark(trx, mark, Date.now())) ? attemptFew(trx, group, this.#deps) : first,
+          (await takeMark(trx, mark, Date.now())) ? attemptAll(trx, group, this.#deps, true) : first,
         );
       } catch (error) {
         if (!isLost(error)) throw error;
@@ -193,36 +197,58 @@ class MarkedCommit implements GroupCommit {
 const unknownText =
   'The connection to the database ended while the change was being saved, and it is not known whether it was: look before you repeat it';
 
-async function attemptAll(trx: Kysely<Database>, group: readonly Job[], deps: WriterDeps): Promise<Attempted> {
+/**
+ * Runs a group with few statements. When one of them fails, and which write it belongs to is not known, runs the group
+ * again so that each write fails or succeeds by itself.
+ */
+async function quicklyOrCarefully(
+  jobs: readonly Job[],
+  run: (carefully: boolean) => Promise<Attempted>,
+): Promise<Attempted> {
+  try {
+    return await run(false);
+  } catch (error) {
+    if (jobs.length === 1 || isConflict(error) || isLost(error)) throw error;
+    return run(true);
+  }
+}
+
+async function attemptAll(
+  trx: Transaction<Database>,
+  jobs: readonly Job[],
+  deps: WriterDeps,
+  carefully: boolean,
+  atEnd: (attempted: Attempted, group: GroupTransaction) => void = () => undefined,
+): Promise<Attempted> {
+  // A transaction of one write needs no way back to its beginning, which is two messages to the server.
+  const group = await GroupTransaction.of(trx, jobs.length > 1);
   const settle: (() => void)[] = [];
   const failures: unknown[] = [];
-  for (const job of group) settle.push(await attempt(trx, job, deps, failures));
+  for (const job of jobs) settle.push(await attempt(group, job, deps, failures, carefully && jobs.length > 1));
+  atEnd({ settle, failures }, group);
+  await group.finish();
   return { settle, failures };
 }
 
-/** A transaction of one job needs no way back to its beginning, which is two messages to the server. */
-async function attemptFew(trx: Kysely<Database>, group: readonly Job[], deps: WriterDeps): Promise<Attempted> {
-  const [only] = group;
-  if (only === undefined || group.length > 1) return attemptAll(trx, group, deps);
-  return { settle: [settled(only, await only.run(trx), deps)], failures: [] };
-}
-
-/** Runs one job in a savepoint. Returns a function to call once the group is on disk. */
-async function attempt(trx: Kysely<Database>, job: Job, deps: WriterDeps, failures: unknown[]): Promise<() => void> {
-  await savepoint(trx, 'SAVEPOINT job');
+/** Runs one job. Returns a function to call once the group is on disk. */
+async function attempt(
+  group: GroupTransaction,
+  job: Job,
+  deps: WriterDeps,
+  failures: unknown[],
+  carefully: boolean,
+): Promise<() => void> {
+  await group.begin(carefully);
   try {
-    const written = await job.run(trx);
-    await savepoint(trx, 'RELEASE job');
+    const written = await job.run(group);
+    await group.end(carefully);
     return settled(job, written, deps);
   } catch (error) {
-    if (isConflict(error)) throw error;
-    try {
-      await savepoint(trx, 'ROLLBACK TO job');
-      await savepoint(trx, 'RELEASE job');
-    } catch {
-      // The whole transaction is rolled back, so the other jobs fail for the same reason.
+    if (isConflict(error) || !group.undoable) throw error;
+    // When it cannot be undone, the whole transaction is rolled back, and the other jobs fail for the same reason.
+    await group.undo().catch(() => {
       throw error;
-    }
+    });
     failures.push(error);
     return () => job.reject(error);
   }
@@ -235,5 +261,3 @@ const settled =
     if (commit !== null) committed(commit);
     job.resolve(value);
   };
-
-const savepoint = (trx: Kysely<Database>, sql: string) => trx.executeQuery(CompiledQuery.raw(sql));

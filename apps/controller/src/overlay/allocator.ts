@@ -1,5 +1,6 @@
 import { formatAddress, type IpRange, parseAddress, parsePrefix } from '@sallyport/ip';
 import { lockShared } from '../db/across-tenants.ts';
+import type { Row } from '../db/schema.ts';
 import type { Tx } from '../db/store.ts';
 import { ApiError } from '../errors.ts';
 import { blockSize, takeBlock } from './blocks.ts';
@@ -18,19 +19,60 @@ export interface OverlayAddresses {
  */
 export async function takeOverlay(tx: Tx, kind: 'gateway' | 'device', owner: string): Promise<OverlayAddresses> {
   const values = { owner_kind: kind, owner_id: owner, rests_until: null };
-  // A block of which every number rests can be taken away by another tenant.
-  await lockShared(tx, 'numbers', 'together');
-  const space = await spaceOf(tx);
-  const rested = await restedNumber(tx);
+  const { space, rested, block } = await numbersOf(tx);
   if (rested !== null) {
     await tx.scoped.updateTable('overlay_leases').set(values).where('number', '=', rested).execute();
     return addressesOf(space, rested);
   }
   const numbers = numbersIn(space.v4);
-  const fresh = (await freshNumber(tx, numbers)) ?? (await takeBlock(tx, numbers));
+  const fresh = freshNumber(tx, space, block) ?? (await takeBlock(tx, numbers));
   if (fresh === null) throw new ApiError('overlay_exhausted', await whenAgain(tx));
   await tx.scoped.insert('overlay_leases', { number: fresh, ...values });
   return addressesOf(space, fresh);
+}
+
+/** Where the next number of a tenant comes from. */
+interface Numbers {
+  readonly space: Space;
+  /** Own number that has rested longest; null when none has rested long enough. */
+  readonly rested: number | null;
+  /** Block with numbers that were never used; null when the tenant has none. */
+  readonly block: { readonly block: number; readonly used: number } | null;
+}
+
+/** Name of the numbers of a tenant in a transaction. */
+const knownAs = ({ tenant }: Tx): string => `overlay numbers ${tenant}`;
+
+/** Reads where the next number comes from, once for all writes of a transaction that only take never used ones. */
+async function numbersOf(tx: Tx): Promise<Numbers> {
+  const known = tx.known<Numbers>(knownAs(tx));
+  if (known !== undefined) return known;
+  // A block of which every number rests can be taken away by another tenant. What is read must be read under the lock.
+  await lockShared(tx, 'numbers', 'together');
+  const [row] = await tx.scoped.run('overlay numbers', ['overlay', tx.now, 1, blockSize, tx.tenant, 1], () =>
+    tx.scoped
+      .selectTenant()
+      .leftJoin('overlay_blocks', (join) =>
+        join.onRef('overlay_blocks.tenant_id', '=', 'tenants.id').on('used', '<', blockSize),
+      )
+      .select(['overlay_v6', 'lease_ms', 'block', 'used'])
+      .select(overlayColumn)
+      .select((eb) =>
+        eb
+          .selectFrom('overlay_leases')
+          .select('number')
+          .whereRef('overlay_leases.tenant_id', '=', 'tenants.id')
+          .where('rests_until', '<=', tx.now)
+          .orderBy('rests_until')
+          .limit(1)
+          .as('rested'),
+      )
+      .limit(1)
+      .compile(),
+  );
+  if (row === undefined) throw new Error(`there is no tenant ${tx.tenant}`);
+  const { rested, block, used } = row;
+  return { space: spaceIn(tx, row), rested, block: block === null || used === null ? null : { block, used } };
 }
 
 /** Frees the addresses of an object. They rest for twice the tenant's lease. */
@@ -58,36 +100,30 @@ async function spaceOf(tx: Tx): Promise<Space> {
     tx.scoped.selectTenant().select(['overlay_v6', 'lease_ms']).select(overlayColumn).compile(),
   );
   if (row === undefined) throw new Error(`there is no tenant ${tx.tenant}`);
+  return spaceIn(tx, row);
+}
+
+function spaceIn(tx: Tx, row: Pick<Row<'tenants'>, 'overlay_v6' | 'lease_ms'> & { readonly overlay: string }): Space {
   const [v4, v6] = [parsePrefix(row.overlay), parsePrefix(row.overlay_v6)];
   if (v4 === null) throw new Error(`${row.overlay} is no overlay range`);
   if (v6 === null) throw new Error(`tenant ${tx.tenant} has no valid overlay prefix`);
   return { v4, v6, leaseMs: row.lease_ms };
 }
 
-async function restedNumber(tx: Tx): Promise<number | null> {
-  const [row] = await tx.scoped.run('rested overlay number', [tx.tenant, tx.now, 1], () =>
+/** Takes a number of the block that was never used; null when there is none. */
+function freshNumber(tx: Tx, space: Space, open: Numbers['block']): number | null {
+  if (open === null || open.used >= blockSize) return null;
+  const { block, used } = open;
+  const number = block * blockSize + used;
+  if (number >= numbersIn(space.v4)) return null;
+  const stored = tx.scoped.compiled('use overlay number', [used + 1, tx.tenant, block], () =>
     tx.scoped
-      .selectFrom('overlay_leases')
-      .select('number')
-      .where('rests_until', '<=', tx.now)
-      .orderBy('rests_until')
-      .limit(1)
+      .updateTable('overlay_blocks')
+      .set({ used: used + 1 })
+      .where('block', '=', block)
       .compile(),
   );
-  return row?.number ?? null;
-}
-
-async function freshNumber(tx: Tx, numbers: number): Promise<number | null> {
-  const [row] = await tx.scoped.run('fresh overlay number', [tx.tenant, blockSize, 1], () =>
-    tx.scoped.selectFrom('overlay_blocks').select(['block', 'used']).where('used', '<', blockSize).limit(1).compile(),
-  );
-  if (row === undefined) return null;
-  const number = row.block * blockSize + row.used;
-  if (number >= numbers) return null;
-  const used = row.used + 1;
-  await tx.scoped.run('use overlay number', [used, tx.tenant, row.block], () =>
-    tx.scoped.updateTable('overlay_blocks').set({ used }).where('block', '=', row.block).compile(),
-  );
+  tx.know(knownAs(tx), { space, rested: null, block: { block, used: used + 1 } }, stored);
   return number;
 }
 

@@ -1,6 +1,7 @@
+import type { Duplex } from 'node:stream';
 import type { PostgresPoolClient } from 'kysely';
 import pg from 'pg';
-import { DatabaseUnavailable, isLost } from './failures.ts';
+import { codeOf, DatabaseUnavailable, isLost } from './failures.ts';
 import type { PostgresPlace } from './place.ts';
 
 /** Connections of one controller, apart from the one that holds its lock. */
@@ -46,7 +47,12 @@ export class PostgresPool {
   readonly #statements = new Statements();
 
   constructor(place: PostgresPlace, usable: () => boolean) {
-    const options: pg.PoolConfig = { ...clientConfig(place), max: connections, idleTimeoutMillis: 60_000 };
+    const options: pg.PoolConfig = {
+      ...clientConfig(place),
+      max: connections,
+      idleTimeoutMillis: 60_000,
+      pipeline: true,
+    };
     this.options = options;
     this.#pool = new pg.Pool(options);
     this.#usable = usable;
@@ -59,32 +65,85 @@ export class PostgresPool {
     const client = await this.#pool.connect().catch((error: unknown) => {
       throw lost(error);
     });
-    let failed = false;
-    // The connection may end between two statements, when no statement is there to fail.
-    const ended = (): void => {
-      failed = true;
-    };
-    client.on('error', ended);
+    const lent = new LentClient(client, this.#statements);
     return {
-      query: (async (text: string, values: readonly unknown[]) => {
-        const name = this.#statements.nameOf(text, values);
-        try {
-          return await client.query({ text, values: [...values], ...(name === null ? {} : { name }) });
-        } catch (error) {
-          failed ||= isLost(error);
-          throw lost(error);
-        }
-      }) as unknown as PostgresPoolClient['query'],
-      release: (destroy) => {
-        client.off('error', ended);
-        client.release(failed || destroy);
-      },
+      query: ((text: string, values: readonly unknown[]) =>
+        lent.query(text, values)) as unknown as PostgresPoolClient['query'],
+      release: (destroy) => lent.release(destroy),
     };
   }
 
   end(): Promise<void> {
     return this.#pool.end();
   }
+}
+
+/** A connection while it is used. Statements are sent at once, also while others wait for their answers. */
+class LentClient {
+  readonly #client: pg.PoolClient;
+  readonly #statements: Statements;
+  /** BEGIN, when it was sent and its answer has not been waited for. */
+  #begun: Promise<unknown> | null = null;
+  /** Why the transaction is of no use. */
+  #failure: unknown = null;
+  #ended = false;
+  // The connection may end between two statements, when no statement is there to fail.
+  readonly #onError = (): void => {
+    this.#ended = true;
+  };
+
+  constructor(client: pg.PoolClient, statements: Statements) {
+    this.#client = client;
+    this.#statements = statements;
+    client.on('error', this.#onError);
+  }
+
+  async query(text: string, values: readonly unknown[]): Promise<pg.QueryResult> {
+    if (begins.test(text)) return this.#begin(text);
+    const before = this.#begun;
+    this.#begun = null;
+    const [result] = await Promise.all([this.#send(text, values), before]);
+    // The server undoes a transaction with a failed statement. The statement tells why.
+    if (text === 'commit' && result.command === 'ROLLBACK' && this.#failure !== null) throw this.#failure;
+    return result;
+  }
+
+  release(destroy: boolean | undefined): void {
+    this.#client.off('error', this.#onError);
+    this.#client.release(this.#ended || destroy);
+  }
+
+  /** Sends BEGIN together with the next statement, which waits for both. */
+  #begin(text: string): pg.QueryResult {
+    this.#failure = null;
+    this.#begun = this.#send(text, []);
+    this.#begun.catch(() => undefined);
+    return { command: 'BEGIN', rowCount: 0, oid: 0, fields: [], rows: [] };
+  }
+
+  async #send(text: string, values: readonly unknown[]): Promise<pg.QueryResult> {
+    const name = this.#statements.nameOf(text, values);
+    try {
+      sendTogether(this.#client);
+      return await this.#client.query({ text, values: values as unknown[], ...(name === null ? {} : { name }) });
+    } catch (error) {
+      this.#ended ||= isLost(error);
+      if (codeOf(error) !== afterFailure) this.#failure = lost(error);
+      throw lost(error);
+    }
+  }
+}
+
+const begins = /^(begin|start transaction)/;
+/** State of a statement that the server refused because an earlier one of the transaction had failed. */
+const afterFailure = '25P02';
+
+/** Sends all statements of one turn of the event loop in one message to the operating system. */
+function sendTogether(client: pg.PoolClient): void {
+  const { stream } = (client as unknown as { readonly connection: { readonly stream: Duplex } }).connection;
+  if (stream.writableCorked > 0) return;
+  stream.cork();
+  process.nextTick(() => stream.uncork());
 }
 
 const lost = (error: unknown): unknown =>
