@@ -2,7 +2,15 @@ import assert from 'node:assert/strict';
 import { dirname, normalize } from 'node:path';
 import { test } from 'node:test';
 import type { Import } from './scan.ts';
-import { assertNone, isTestCode, readManifest, readPackages, readSources, type SourceFile } from './workspace.ts';
+import {
+  assertNone,
+  isTestCode,
+  places,
+  readManifest,
+  readPackages,
+  readSources,
+  type SourceFile,
+} from './workspace.ts';
 
 interface Rule {
   imports: string[];
@@ -133,6 +141,15 @@ test('every imported package is declared by the package that imports it', () => 
     }
   }
   assertNone(findings);
+});
+
+test('no package is looked up as another one would', () => {
+  const findings = sources
+    // It serves files that a package of the controller has.
+    .filter(({ path }) => path !== 'packages/program/src/place.ts')
+    .flatMap((file) => places(file, /\bcreateRequire\b/g))
+    .map(({ place }) => `${place}: declare the package where it is used, and import it`);
+  assertNone([...new Set(findings)]);
 });
 
 test('the workspace was really read', () => {

@@ -21,14 +21,15 @@ export * from 'm7';
 export * as i from 'm8';
 export { j } from 'm9';
 const k = await import('m10');
-import type { L } from 'm11';`;
+import type { L } from 'm11';
+const m = import.meta.resolve('m12');`;
   assert.deepEqual(
     specifiers(source),
-    Array.from({ length: 11 }, (_, index) => `m${index + 1}`),
+    Array.from({ length: 12 }, (_, index) => `m${index + 1}`),
   );
   assert.deepEqual(
     findImports(source).map(({ line }) => line),
-    [1, 2, 3, 4, 7, 8, 9, 10, 11, 12, 13],
+    [1, 2, 3, 4, 7, 8, 9, 10, 11, 12, 13, 14],
   );
 });
 

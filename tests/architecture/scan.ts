@@ -8,7 +8,7 @@ export interface Import {
   line: number;
 }
 
-/** Every import of a TypeScript source, static and dynamic. `source` must be free of syntax errors. */
+/** Every import of a TypeScript source, static and dynamic, and every module that it looks up. `source` must be free of syntax errors. */
 export function findImports(source: string): Import[] {
   const code = maskText(source);
   const found: Import[] = [];
@@ -73,6 +73,7 @@ export function maskText(source: string): string {
 const IMPORT_PATTERNS = [
   /(?<![\w$.])import\s*['"]/g,
   /(?<![\w$.])import\s*\(\s*['"]/g,
+  /(?<![\w$.])import\.meta\.resolve\s*\(\s*['"]/g,
   /(?<![\w$.])import(?![\w$])\s*(?<type>type\b(?!\s*from\b))?(?<clause>[\w$\s{},*]+?)\s*\bfrom\s*['"]/g,
   /(?<![\w$.])export\s*(?<type>type\s*)?(?<clause>\*(?:\s*as\s+[\w$]+)?|\{[\w$\s,]*\})\s*from\s*['"]/g,
 ];

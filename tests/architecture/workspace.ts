@@ -49,7 +49,7 @@ export function readPackages(): Package[] {
 /** All TypeScript of the project, generated files apart. */
 export function readSources(): SourceFile[] {
   const packages = readPackages();
-  const paths = globSync('{packages,apps,tests,bench,scripts}/**/*.ts', {
+  const paths = globSync('{packages,apps,tests,bench,build,scripts}/**/*.ts', {
     cwd: root,
     exclude: (path) => /(^|\/)(node_modules|dist)$/.test(path),
   });

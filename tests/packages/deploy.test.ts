@@ -1,22 +1,15 @@
 import assert from 'node:assert/strict';
 import { execFile, spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
+import { parseAllDocuments, parse as parseYaml } from 'yaml';
 
 const run = promisify(execFile);
 type Loose = ReturnType<typeof JSON.parse>;
-interface Yaml {
-  parse(text: string): Loose;
-  parseAllDocuments(text: string): { toJS(): Loose }[];
-}
-// The library with which the command line reads YAML.
-const { parse, parseAllDocuments }: Yaml = createRequire(new URL('../../apps/cli/package.json', import.meta.url))(
-  'yaml',
-);
+const parse = (yaml: string): Loose => parseYaml(yaml);
 const deploy = join(import.meta.dirname, '../../deploy');
 const text = (path: string) => readFileSync(join(deploy, path), 'utf8');
 const without = (program: string, args: readonly string[]) =>
