@@ -5,10 +5,15 @@ import { run } from 'node:test';
 import { spec } from 'node:test/reporters';
 import { fileProcesses } from './leftovers.ts';
 
-/** Files that run under the same conditions; `timeout` is for one file, in milliseconds. */
+/** Files that run under the same conditions. */
 export interface TestPass {
+  /** In the order in which they start. */
   files: string[];
-  concurrency: number;
+  /** How many run at once while another pass has files, too. */
+  share: number;
+  /** How many files of all passes run at once when no other pass has files that wait. */
+  alone: number;
+  /** For one file, in milliseconds. */
   timeout: number;
 }
 
@@ -42,7 +47,7 @@ const COUNTERS = {
 } as const;
 const SUMMARY_LINE = new RegExp(`^(${Object.values(COUNTERS).join('|')}|duration_ms) `);
 
-/** Runs the passes one after the other and reports them on standard output as one run with one summary. */
+/** Runs the passes side by side and reports them on standard output as one run with one summary. */
 export async function runPasses(passes: TestPass[], signal: AbortSignal): Promise<Totals> {
   const counts = new Map<string, number>();
   const unsteady: Unsteady[] = [];
@@ -65,14 +70,12 @@ async function* allEvents(passes: TestPass[], signal: AbortSignal, gathered: Gat
   const { counts } = gathered;
   const started = performance.now();
   const skipped: string[] = [];
-  for (const pass of passes) {
-    for await (const events of resultsInOrderOfEnd(pass, signal, gathered)) {
-      for (const event of events) {
-        const { name, file, skip } = event.data;
-        if (event.type === 'test:pass' && skip) skipped.push(`not run: ${relative('', `${file}`)}: ${name}: ${skip}`);
-        if (isRunSummary(event)) addCounts(event, counts);
-        else if (!isSummaryLine(event)) yield event;
-      }
+  for await (const events of resultsInOrderOfEnd(passes, signal, gathered)) {
+    for (const event of events) {
+      const { name, file, skip } = event.data;
+      if (event.type === 'test:pass' && skip) skipped.push(`not run: ${relative('', `${file}`)}: ${name}: ${skip}`);
+      if (isRunSummary(event)) addCounts(event, counts);
+      else if (!isSummaryLine(event)) yield event;
     }
   }
   for (const line of skipped) yield diagnostic(line);
@@ -86,35 +89,40 @@ async function* allEvents(passes: TestPass[], signal: AbortSignal, gathered: Gat
  * One list of events per file, so that the reports of files that run at once do not mingle. A file that fails is run once
  * more, alone, and the second run counts. A file that then passes is added to `unsteady`.
  */
-async function* resultsInOrderOfEnd(
-  { files, concurrency, timeout }: TestPass,
-  signal: AbortSignal,
-  { unsteady, times }: Gathered,
-) {
-  const again: Unsteady[] = [];
-  const waiting = [...files];
-  const running = new Map<string, ReturnType<typeof runFile>>();
-  while (waiting.length > 0 || running.size > 0) {
-    while (running.size < concurrency && waiting.length > 0 && !signal.aborted) {
-      const file = waiting.shift() as string;
-      running.set(file, runFile(file, timeout, signal));
+async function* resultsInOrderOfEnd(passes: TestPass[], signal: AbortSignal, { unsteady, times }: Gathered) {
+  const again: (Unsteady & { timeout: number })[] = [];
+  const waiting = passes.map((pass) => ({ ...pass, files: [...pass.files] }));
+  const running = new Map<string, { pass: TestPass; result: ReturnType<typeof runFile> }>();
+  for (;;) {
+    for (let pass = signal.aborted ? undefined : nextPass(waiting, running); pass; pass = nextPass(waiting, running)) {
+      const file = pass.files.shift() as string;
+      running.set(file, { pass, result: runFile(file, pass.timeout, signal) });
     }
-    if (running.size === 0) return;
-    const { file, events, seconds } = await Promise.race(running.values());
+    if (running.size === 0) break;
+    const { file, events, seconds } = await Promise.race([...running.values()].map(({ result }) => result));
+    const timeout = running.get(file)?.pass.timeout ?? 0;
     running.delete(file);
     times.push([file, seconds]);
     const failures = signal.aborted ? [] : failuresOf(events);
-    if (failures.length > 0) again.push({ file, failures });
+    if (failures.length > 0) again.push({ file, failures, timeout });
     yield failures.length === 0
       ? events
       : failures.map((line) => diagnostic(`failed, will run again: ${file}: ${line}`));
   }
-  for (const { file, failures } of again) {
+  for (const { file, failures, timeout } of again) {
     const { events, seconds } = await runFile(file, timeout, signal);
     times.push([`${file} (again)`, seconds]);
     if (!signal.aborted && failuresOf(events).length === 0) unsteady.push({ file, failures });
     yield events;
   }
+}
+
+/** Returns the pass whose next file may start now: one with a free share, or the last one that has files. */
+function nextPass<P extends TestPass>(waiting: P[], running: ReadonlyMap<string, { pass: TestPass }>): P | undefined {
+  const [first, ...others] = waiting.filter((pass) => pass.files.length > 0);
+  if (others.length === 0) return first !== undefined && running.size < first.alone ? first : undefined;
+  const countOf = (pass: TestPass) => [...running.values()].filter((each) => each.pass === pass).length;
+  return waiting.find((pass) => pass.files.length > 0 && countOf(pass) < pass.share);
 }
 
 /** Longest text of an error in the line about a failure. */

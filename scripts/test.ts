@@ -9,6 +9,7 @@ import { stopRequested } from '@sallyport/program';
 import { brokenChecks, type Check, checkSources, timesOf } from './checks.ts';
 import { endLeftovers, leavesNothing } from './leftovers.ts';
 import { selectTestFiles } from './test-files.ts';
+import { longestFirst } from './test-order.ts';
 import { runPasses, type TestPass } from './test-run.ts';
 
 const MINUTE = 60_000;
@@ -55,16 +56,22 @@ function left(): string {
   return 'Processes and network namespaces of tests may be left. To see them: ip netns list\n';
 }
 
-/** End-to-end tests start whole topologies and wait for time-outs more than they work: they go last, three files at a time. */
+/**
+ * End-to-end tests start whole topologies and wait for time-outs more than they work. One file of them runs at a time beside
+ * the others, which keep the processors busy, and several when those are done.
+ */
 function passes(files: string[]): TestPass[] {
   const isEndToEnd = (file: string) => file.startsWith('tests/e2e/');
+  const lanes = Math.min(availableParallelism() + 1, 4);
+  const ordered = longestFirst(files);
   return [
     {
-      files: files.filter((file) => !isEndToEnd(file)),
-      concurrency: Math.min(availableParallelism() + 1, 4),
+      files: ordered.filter((file) => !isEndToEnd(file)),
+      share: lanes - 1,
+      alone: lanes,
       timeout: 6 * MINUTE,
     },
-    { files: files.filter(isEndToEnd), concurrency: 3, timeout: 10 * MINUTE },
+    { files: ordered.filter(isEndToEnd), share: 1, alone: 3, timeout: 10 * MINUTE },
   ];
 }
 

@@ -40,7 +40,7 @@ test('processes that a file has started end with it at its time limit', async (t
 });
 
 function runWithLimit(folder: string, file: string, timeout: number): string {
-  const pass = JSON.stringify({ files: [file], concurrency: 1, timeout });
+  const pass = JSON.stringify({ files: [file], share: 1, alone: 1, timeout });
   const program = join(folder, 'program.ts');
   writeFileSync(
     program,
