@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { questionName, serverFailure } from './forward.ts';
+import { noRecords, questionName, serverFailure } from './forward.ts';
 
 const query = (name: string, flags = 0x0100): Buffer => {
   const labels = name.split('.').flatMap((label) => [Buffer.from([label.length]), Buffer.from(label)]);
@@ -38,4 +38,11 @@ test('a failure keeps the id of the query and says that it is an answer', () => 
       Buffer.concat([Buffer.from([0, 1, 0, 0, 0, 0, 0, 0]), query('wiki').subarray(12)]),
       'the question alone stands behind it',
     );
+});
+
+test('an answer without records is a final one', () => {
+  const answer = noRecords(query('wiki'));
+  assert.equal(answer.readUInt16BE(0), 4711);
+  assert.equal(answer.readUInt16BE(2), 0x8180, 'without the bit for recursion, glibc would ask the next resolver');
+  assert.deepEqual(answer.subarray(4), serverFailure(query('wiki')).subarray(4));
 });

@@ -23,11 +23,17 @@ export function questionName(query: Buffer): string | null {
 export const hasRecords = (answer: Buffer): boolean =>
   answer.length >= 12 && (answer.readUInt8(3) & 0x0f) === 0 && answer.readUInt16BE(6) > 0;
 
-/** Returns the answer "server failure" to a query with a name. Resolvers of some programs refuse one without the question. */
-export function serverFailure(query: Buffer): Buffer {
+/** Returns the answer "server failure" to a query with a name. Programs then ask the next resolver that they know. */
+export const serverFailure = (query: Buffer): Buffer => without(query, 2);
+
+/** Returns the answer "no such records" to a query with a name. Programs then ask no other resolver. */
+export const noRecords = (query: Buffer): Buffer => without(query, 0);
+
+/** Resolvers of some programs refuse an answer without the question. */
+function without(query: Buffer, code: number): Buffer {
   const end = query.indexOf(0, 12) + typeAndClass;
   const answer = Buffer.from(query.subarray(0, end));
-  answer.writeUInt16BE(0x8082 | (query.readUInt16BE(2) & 0x0100), 2);
+  answer.writeUInt16BE(0x8080 | code | (query.readUInt16BE(2) & 0x0100), 2);
   answer.fill(0, 6, 12);
   return answer;
 }
@@ -37,13 +43,22 @@ const typeAndClass = 5;
 
 /**
  * Sends a query to resolvers, one after another until one answers. Each has its own socket with a random port, a random
- * id, and one peer. Null: none answers.
+ * id, and one peer. Null: none answers, within `patienceMs` in all.
  */
-export async function forward(query: Buffer, over: 'udp' | 'tcp', servers: readonly string[]): Promise<Buffer | null> {
+export async function forward(
+  query: Buffer,
+  over: 'udp' | 'tcp',
+  servers: readonly string[],
+  patienceMs = Number.POSITIVE_INFINITY,
+): Promise<Buffer | null> {
+  const end = performance.now() + patienceMs;
   for (const server of servers) {
     const sent = Buffer.from(query);
     sent.writeUInt16BE(randomInt(0x10000), 0);
-    const answer = await (over === 'udp' ? overUdp(server, sent) : overTcp(server, sent)).catch(() => null);
+    const waitMs = Math.min(silenceMs, end - performance.now());
+    if (waitMs <= 0) return null;
+    const ask = over === 'udp' ? overUdp : overTcp;
+    const answer = await ask(server, sent, waitMs).catch(() => null);
     if (answer === null) continue;
     query.copy(answer, 0, 0, 2);
     return answer;
@@ -54,11 +69,11 @@ export async function forward(query: Buffer, over: 'udp' | 'tcp', servers: reado
 const answers = (answer: Buffer, query: Buffer): boolean =>
   answer.length >= 12 && answer.readUInt16BE(0) === query.readUInt16BE(0) && (answer.readUInt8(2) & 0x80) !== 0;
 
-function overUdp(server: string, query: Buffer): Promise<Buffer | null> {
+function overUdp(server: string, query: Buffer, waitMs: number): Promise<Buffer | null> {
   const socket = createSocket(isIPv6(server) ? 'udp6' : 'udp4');
   let timer: NodeJS.Timeout | undefined;
   return new Promise<Buffer | null>((resolve, reject) => {
-    timer = setTimeout(() => resolve(null), silenceMs);
+    timer = setTimeout(() => resolve(null), waitMs);
     socket.on('error', reject);
     socket.on('message', (answer) => {
       if (answers(answer, query) && questionName(unanswered(answer)) === questionName(query)) resolve(answer);
@@ -77,11 +92,11 @@ function unanswered(answer: Buffer): Buffer {
   return query;
 }
 
-function overTcp(server: string, query: Buffer): Promise<Buffer | null> {
+function overTcp(server: string, query: Buffer, waitMs: number): Promise<Buffer | null> {
   const socket = connect({ host: server, port });
   let timer: NodeJS.Timeout | undefined;
   return new Promise<Buffer | null>((resolve, reject) => {
-    timer = setTimeout(() => resolve(null), silenceMs);
+    timer = setTimeout(() => resolve(null), waitMs);
     let held = Buffer.alloc(0);
     const length = Buffer.alloc(2);
     length.writeUInt16BE(query.length);

@@ -3,7 +3,7 @@ import { DnsServer, failureOf, type Log } from '@sallyport/agent-runtime';
 import type { NameItem, StateItem } from '@sallyport/contract/channel';
 import { parseEndpoint } from '@sallyport/contract/endpoint';
 import { canonicalPrefix, isWildcard, wildcardBase, wildcardsOver } from '@sallyport/ip';
-import { forward, hasRecords, questionName, serverFailure } from './forward.ts';
+import { forward, hasRecords, noRecords, questionName, serverFailure } from './forward.ts';
 import { forwardsNames, internetCarriers, sendsAllNames } from './full-tunnel.ts';
 import { type DnsChoice, stubAddress } from './host-dns.ts';
 import { HostResolvers } from './host-resolvers.ts';
@@ -28,6 +28,8 @@ export interface ClientNamesOptions {
 
 /** Interval at which a port that another program holds is tried again. */
 const retryMs = 2_000;
+/** Longest wait for gateways: programs usually ask the next resolver after 5 seconds. */
+const ownMs = 4_500;
 /** Longest wait for a new name, below the patience of the programs that ask. */
 const arrivalMs = 3_000;
 
@@ -194,10 +196,21 @@ export class ClientNames {
     if (name === null) return null;
     const items = this.#itemsFor(name);
     const servers = items.length > 0 ? items.flatMap((item) => this.#gatewaysOf(item)) : await this.#others();
-    const answer = await forward(query, over, [...new Set(servers)]);
-    if (answer === null || items.length === 0 || !hasRecords(answer)) return answer ?? serverFailure(query);
+    const patienceMs = items.length > 0 ? ownMs : undefined;
+    const answer = await forward(query, over, [...new Set(servers)], patienceMs);
+    if (items.length === 0) return answer ?? serverFailure(query);
+    if (answer === null) return this.#unanswered(query);
     // The route to a name that is new comes from the controller, and may come after the answer.
-    return (await this.#arrival(name)) ? answer : serverFailure(query);
+    return !hasRecords(answer) || (await this.#arrival(name)) ? answer : serverFailure(query);
+  }
+
+  /**
+   * No gateway answers for a name of a resource. After a failure, programs would ask the other resolvers of the file, which
+   * may lead them elsewhere: that of a captive portal gives its own address for every name.
+   */
+  #unanswered(query: Buffer): Buffer {
+    const { kind } = this.#host;
+    return kind === 'resolv.conf' || kind === 'networkmanager' ? noRecords(query) : serverFailure(query);
   }
 
   /** Returns the name itself, or else the wildcards that cover it, the narrowest first. */

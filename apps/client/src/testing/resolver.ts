@@ -14,23 +14,30 @@ const hasResolver = await exec('dnsmasq', ['--version']).then(
 /** Why tests with a real resolver cannot run here; false: they can. */
 export const skip = whyNoNamespaces() ?? (hasResolver ? false : 'needs dnsmasq');
 
-/** Runs a resolver with a few names in a namespace. It says that `localhost` does not exist, as our gateways do. */
+/**
+ * Runs a resolver with a few names in a namespace. It says that `localhost` does not exist, as our gateways do. `all`: the
+ * address that it gives to every other name. Returns how to stop it.
+ */
 export async function startResolver(
   t: TestContext,
   { name }: Pick<Namespace, 'name'>,
   address: string,
   hosts: readonly string[],
-): Promise<void> {
-  const records = [...hosts.map((host) => `--host-record=${host}`), '--local=/localhost/'];
+  all: string | null = null,
+): Promise<() => Promise<void>> {
+  const others = all === null ? [] : [`--address=/#/${all}`];
+  const records = [...hosts.map((host) => `--host-record=${host}`), '--local=/localhost/', ...others];
   const where = [`--listen-address=${address}`, '--bind-interfaces', '--user=root', '--pid-file=', '--no-hosts'];
   const args = ['netns', 'exec', name, 'dnsmasq', '--keep-in-foreground', '--no-resolv', ...where, ...records];
   const child: ChildProcess = spawn('ip', args, { stdio: 'ignore' });
-  t.after(async () => {
+  const stop = async () => {
     if (child.exitCode !== null || child.signalCode !== null) return;
     const ended = once(child, 'exit');
     child.kill('SIGKILL');
     await ended;
-  });
+  };
+  t.after(stop);
+  return stop;
 }
 
 /** Gives the device a `resolv.conf` of its own. Returns its path. */

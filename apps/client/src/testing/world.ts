@@ -36,6 +36,8 @@ export class World {
   key = '';
   controller!: ControllerProcess;
   switch!: Namespace;
+  /** Where the controller is. */
+  control!: Namespace;
   device!: Host;
   gateways: FakeGateway[] = [];
   daemon!: Daemon;
@@ -165,6 +167,7 @@ export class World {
     const [device, controller, first, second] = await Promise.all(['dev', 'ctl', 'gw1', 'gw2'].map(space));
     if (!device || !controller || !first || !second) throw new Error('no namespaces');
     await this.plug(device, 'device', '192.0.2.2/24');
+    this.control = controller;
     await this.plug(controller, 'control', '192.0.2.10/24');
     this.device = await Host.start(device, cleanup);
     for (const [index, namespace] of [first, second].entries()) {
