@@ -9,7 +9,7 @@ import { type Handlers, JsonText, type RequestContext, seesTokens } from '../../
 import type { GatewayLists } from '../../objects/gateways/list.ts';
 import type { GatewayQueries } from '../../objects/gateways/queries.ts';
 import { selectionOf } from '../../objects/gateways/selection.ts';
-import { attachedResources, findGateway, type GatewayRow } from '../../objects/gateways/store.ts';
+import { attachedNames, attachedResources, findGateway, type GatewayRow } from '../../objects/gateways/store.ts';
 import { readToken } from '../../objects/gateways/token.ts';
 import type { SecretBox } from '../../secrets/box.ts';
 import type { ControllerIdentity } from '../../secrets/identity.ts';
@@ -129,5 +129,6 @@ async function testedGateway(db: Scoped, id: string): Promise<Tested> {
   const row = await findGateway(db, id);
   if (row === undefined) throw notFound();
   const { mtu } = await db.selectTenant().select('mtu').executeTakeFirstOrThrow();
-  return { row, resources: (await attachedResources(db, [id])).get(id) ?? [], mtu: row.mtu ?? mtu };
+  const resources = (await attachedResources(db, [id])).get(id) ?? [];
+  return { row, resources, names: await attachedNames(db, id), mtu: row.mtu ?? mtu };
 }

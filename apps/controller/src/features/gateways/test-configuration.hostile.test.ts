@@ -35,7 +35,12 @@ async function told(row: GatewayRow, network: Partial<Outside>) {
     pause: async (ms) => void pauses.push(ms),
     ...network,
   };
-  const answer = await new ConfigurationTests(channel, outside).run({ row, resources: [], mtu: 1280 });
+  const answer = await new ConfigurationTests(channel, outside).run({
+    row,
+    resources: [],
+    names: new Map(),
+    mtu: 1280,
+  });
   return { text: `${answer.details} ${answer.error}`, pauses };
 }
 

@@ -12,6 +12,7 @@ import {
 } from '@sallyport/wireguard';
 import { Egress } from '../../egress/egress.ts';
 import type { GatewayRow } from '../../objects/gateways/store.ts';
+import { makers } from '../../testing/api.ts';
 import { present, ScriptedChannel } from '../../testing/channel.ts';
 import { openTestApp, type TestApp } from '../../testing/harness.ts';
 import type { Outside } from './outside.ts';
@@ -42,7 +43,7 @@ async function run(row: GatewayRow, network: Partial<Outside>, presence = presen
     ...open,
     ...network,
   };
-  return new ConfigurationTests(channel, outside).run({ row, resources: [], mtu: 1280 });
+  return new ConfigurationTests(channel, outside).run({ row, resources: [], names: new Map(), mtu: 1280 });
 }
 
 const answers = (acknowledged: boolean, to = '192.0.2.7:51820'): HandshakeProbeResult => ({
@@ -136,7 +137,7 @@ test('requests during a running test share its result', async (t) => {
     probe,
     ...open,
   });
-  const tested = { row, resources: [], mtu: 1280 };
+  const tested = { row, resources: [], names: new Map(), mtu: 1280 };
   const both = [tests.run(tested), tests.run(tested)];
   hold.resolve(answers(true));
   const [first, second] = await Promise.all(both);
@@ -197,4 +198,38 @@ test('a path that is too narrow for full packets is reported with the MTU to set
   assert.deepEqual([mute.error, /MTU: not known/.test(mute.details ?? '')], [undefined, true]);
   const unknown = await run(row, { probe: async () => answers(true), pathMtu: async () => null });
   assert.match(unknown.details ?? '', /a full packet .* arrives/);
+});
+
+test('a name that does not resolve is a matter of resolvers, and not of routes and firewalls', async (t) => {
+  const app = await openTestApp(t);
+  const make = makers(app);
+  const { id: web } = await make.protocol('80');
+  const gateway = await make.gateway('Berlin');
+  const made = await make.resource(
+    'Wiki',
+    ['wiki.corp.example', 'docs.corp.example', '10.0.0.7'].map((address) => ({ address, protocols: [web] })),
+  );
+  await make.attach(made.id, [gateway.id]);
+  const [wiki, docs, server] = made.addresses as { id: string }[];
+  const probe = (of: { id: string } | undefined, reachable: boolean, detail: string) => ({
+    ...{ id: of?.id ?? '', resource: made.id, reachable, detail },
+  });
+  const tell = async (probes: ReturnType<typeof probe>[]) => {
+    app.channel.show(gateway.id, present);
+    app.channel.probes = probes;
+    return (await app.request('POST', `/tenants/gateways/${gateway.id}/test-configuration`)).json;
+  };
+  const absent = 'The resolver says that docs.corp.example does not exist';
+  const resolved = probe(wiki, true, 'wiki.corp.example has the address 10.0.0.5');
+  const { error, details } = await tell([resolved, probe(docs, false, absent), probe(server, true, 'answers at 80')]);
+  assert.match(details, /Wiki has a name that resolves \(wiki\.corp\.example has the address 10\.0\.0\.5\)/);
+  assert.match(
+    details,
+    /Wiki has a name that leads nowhere \(The resolver says that docs\.corp\.example does not exist\)/,
+  );
+  assert.match(details, /Wiki reachable \(answers at 80\)/);
+  assert.match(error, /Names that lead nowhere from the gateway: docs\.corp\.example\. .*resolvers/);
+  assert.doesNotMatch(error, /firewall/);
+  const both = await tell([probe(docs, false, absent), probe(server, false, 'no answer at 80')]);
+  assert.match(both.error, /Not reachable from the gateway: Wiki\. .*firewalls.* Names that lead nowhere/);
 });

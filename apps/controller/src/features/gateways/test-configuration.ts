@@ -10,6 +10,8 @@ import { knockFromOutside, type Outside } from './outside.ts';
 export interface Tested {
   readonly row: GatewayRow;
   readonly resources: readonly AttachedResource[];
+  /** Host names of these resources, by the ids of their probes. */
+  readonly names: ReadonlyMap<string, string>;
   /** Largest packet inside of the tunnel. */
   readonly mtu: number;
 }
@@ -39,7 +41,7 @@ export class ConfigurationTests {
     return running;
   }
 
-  async #test({ row, resources, mtu }: Tested): Promise<TestConfiguration> {
+  async #test({ row, resources, names, mtu }: Tested): Promise<TestConfiguration> {
     const before = this.#channel.presence(row.id);
     const [outside, probes] = await Promise.all([
       knockFromOutside(this.#outside, row, mtu),
@@ -47,7 +49,7 @@ export class ConfigurationTests {
     ]);
     const presence = this.#channel.presence(row.id);
     const inside = before.connected
-      ? [agentFinding(row, presence, probes), resourceFinding(probes, resources)]
+      ? [agentFinding(row, presence, probes), resourceFinding(probes, resources, names)]
       : [away(row), found('Resources: not probed.')];
     return answer(statusOf(row, before, presence, probes), [...inside, ...outside, notProbed]);
   }
@@ -94,20 +96,32 @@ function agentFinding(row: GatewayRow, presence: Presence, probes: readonly Prob
   return converged ? found(sentence) : wrong(sentence, 'The desired state is not applied yet: test again in a moment.');
 }
 
-function resourceFinding(probes: readonly ProbeResult[] | null, resources: readonly AttachedResource[]): Finding {
+function resourceFinding(
+  probes: readonly ProbeResult[] | null,
+  resources: readonly AttachedResource[],
+  names: Tested['names'],
+): Finding {
   if (probes === null) return found('Resources: not probed.');
   if (resources.length === 0) return found('Resources: none attached.');
   const nameOf = ({ resource }: ProbeResult) => resources.find(({ id }) => id === resource)?.name ?? resource;
-  const outcomes = probes.map(
-    (probe) => `${nameOf(probe)} ${probe.reachable ? 'reachable' : 'not reachable'} (${probe.detail})`,
-  );
+  const outcomes = probes.map((probe) => `${nameOf(probe)} ${outcomeOf(probe, names)} (${probe.detail})`);
   const silent = resources.filter(({ id }) => !probes.some(({ resource }) => resource === id)).map(({ name }) => name);
   if (silent.length > 0) outcomes.push(`nothing in ${silent.join(', ')} can be probed`);
   const sentence = `Resources: ${outcomes.join('; ')}.`;
-  const failed = new Set(probes.filter(({ reachable }) => !reachable).map(nameOf));
-  if (failed.size === 0) return found(sentence);
-  return wrong(
-    sentence,
-    `Not reachable from the gateway: ${[...failed].join(', ')}. Check that they are up, and that routes and firewalls let the gateway in.`,
-  );
+  const failed = probes.filter(({ reachable }) => !reachable);
+  const lost = new Set(failed.filter(({ id }) => !names.has(id)).map(nameOf));
+  const unresolved = new Set(failed.flatMap(({ id }) => names.get(id) ?? []));
+  const errors = [
+    lost.size > 0 &&
+      `Not reachable from the gateway: ${[...lost].join(', ')}. Check that they are up, and that routes and firewalls let the gateway in.`,
+    unresolved.size > 0 &&
+      `Names that lead nowhere from the gateway: ${[...unresolved].join(', ')}. Check that its resolvers know them: those of its host, or those that the gateway is set to ask (dnsServers).`,
+  ].filter((text) => text !== false);
+  return errors.length === 0 ? found(sentence) : wrong(sentence, errors.join(' '));
+}
+
+/** A name is resolved, and what it leads to is not probed. */
+function outcomeOf({ id, reachable }: ProbeResult, names: Tested['names']): string {
+  if (names.has(id)) return reachable ? 'has a name that resolves' : 'has a name that leads nowhere';
+  return reachable ? 'reachable' : 'not reachable';
 }

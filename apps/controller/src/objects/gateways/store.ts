@@ -1,3 +1,4 @@
+import { isIpText } from '@sallyport/contract';
 import type { Row, RowUpdate } from '../../db/schema.ts';
 import type { Scoped, WithoutTenant } from '../../db/scoped.ts';
 import type { Tx } from '../../db/store.ts';
@@ -36,6 +37,17 @@ export async function attachedResources(db: Scoped, ids?: readonly string[]): Pr
     else list.push({ id, name });
   }
   return byGateway;
+}
+
+/** Returns the host names of attached resources, by the ids of their addresses. Those of the probes are the same. */
+export async function attachedNames(db: Scoped, gateway: string): Promise<Map<string, string>> {
+  const rows = await db
+    .selectFrom('resource_gateways')
+    .innerJoin('addresses', 'addresses.resource_id', 'resource_gateways.resource_id')
+    .select(['addresses.id', 'addresses.address'])
+    .where('resource_gateways.gateway_id', '=', gateway)
+    .execute();
+  return new Map(rows.flatMap(({ id, address }) => (isIpText(address) ? [] : [[id, address] as const])));
 }
 
 /** Inserts a gateway. */
