@@ -35,6 +35,7 @@ import { createMail } from './mail/mail.ts';
 import type { Mail, MailService } from './mail/types.ts';
 import { ageMails } from './objects/mail/retention.ts';
 import { createObjectQueries } from './objects/queries.ts';
+import { ageSignIn } from './objects/sign-in/ageing.ts';
 import { createSignIn, type SignInDeps } from './objects/sign-in/deps.ts';
 import { ageForgotten } from './objects/sign-in/forgotten.ts';
 import { originOf } from './objects/sign-in/place.ts';
@@ -167,6 +168,7 @@ export function createApp<C extends Channel>(deps: AppDeps<C>): App<C> {
         await forgetOldAnswers(store);
         await ageMails(store);
         await ageForgotten(store);
+        await ageSignIn(store);
         await features.maintain();
       });
       runtimes.dropIdle(store.now() - idleMs);

@@ -19,6 +19,7 @@ export async function beginAfterRestore(store: Store): Promise<string | null> {
   await inTransaction(meta, async (own) => {
     await setEpoch(own);
     await own.deleteFrom('forgotten_passwords').execute();
+    await own.deleteFrom('cli_codes').execute();
     await own.deleteFrom('meta').where('key', '=', copyMarker).execute();
   });
   return marker.value;

@@ -1,6 +1,7 @@
 import type { AccessType, GatewayIntent, PolicyType, RoleType } from '@sallyport/contract';
 import type { Generated, Insertable, Selectable, Updateable } from 'kysely';
 import type {
+  CliCodeTable,
   IdentityProviderTable,
   MailTable,
   ProviderGrantTable,
@@ -45,6 +46,9 @@ export interface Database {
   sessions: SessionTable;
   sign_in_links: SignInLinkTable;
   mails: MailTable;
+  finished_attempts: { hash: string; ends_at: number };
+  guess_windows: { key: string; ends_at: number; failures: number };
+  cli_codes: CliCodeTable;
   forgotten_passwords: { id: string; created_at: number; content: string };
   identity_providers: IdentityProviderTable;
   provider_groups: { tenant_id: string; provider_id: string; value: string; group_id: string };

@@ -34,6 +34,18 @@ export interface SessionTable {
   grant_id: Generated<string | null>;
 }
 
+/** One-time codes of command lines. */
+export interface CliCodeTable {
+  user_id: string;
+  tenant_id: string;
+  code_hash: string;
+  ends_at: number;
+  session_id: string;
+  challenge: string;
+  port: number;
+  host: string;
+}
+
 /** OpenID Connect providers. */
 export interface IdentityProviderTable {
   id: string;

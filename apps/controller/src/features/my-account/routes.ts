@@ -74,7 +74,7 @@ function accountRoutes(deps: SignInDeps): Handlers<AccountOperation> {
       act: async (context, { body }) => {
         requirePlace(deps);
         const { tenant, id, session } = personOf(context);
-        const { code, expiresAt } = cliCodes.issue({ tenant, user: id, session: session.id, ...body });
+        const { code, expiresAt } = await cliCodes.issue({ tenant, user: id, session: session.id, ...body });
         return { body: { code, expiresAt: new Date(expiresAt).toISOString() } };
       },
     },
@@ -190,7 +190,7 @@ async function addPasskey(
 ): Promise<ActAnswer<'addMyPasskey'>> {
   const { id, name, by } = personOf(context, 'addMyPasskey');
   const place = requirePlace(deps);
-  const { challenge, user } = finishBegun(deps, body.attempt, 'passkey');
+  const { challenge, user } = await finishBegun(deps, body.attempt, 'passkey');
   if (user !== id) throw new ApiError('sign_in_failed', 'Another person began this');
   const { credentialId, data } = await verifyRegistration(place, challenge, body.credential);
   const row = await deps.store.write(by, async (tx) => {
@@ -207,7 +207,7 @@ async function confirmTotp(
   { attempt, code }: Input<'confirmTotp'>['body'],
 ): Promise<ActAnswer<'confirmTotp'>> {
   const { id, name, by } = personOf(context, 'confirmTotp');
-  const { secret, user } = finishBegun(deps, attempt, 'totp');
+  const { secret, user } = await finishBegun(deps, attempt, 'totp');
   if (user !== id) throw new ApiError('sign_in_failed', 'Another person began this');
   const step = acceptedStep(secret, code, deps.store.now(), 0);
   if (step === null)

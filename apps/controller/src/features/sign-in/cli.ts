@@ -19,7 +19,7 @@ export async function signInCli(
   { code, verifier, port }: Input<'signInCli'>['body'],
 ): Promise<ActAnswer<'signInCli'>> {
   requirePlace(deps);
-  const { tenant, user: id, session, host } = deps.cliCodes.spend(code, verifier, port);
+  const { tenant, user: id, session, host } = await deps.cliCodes.spend(code, verifier, port);
   const user = await findUser(scoped(deps.store.db, tenant), id);
   if (user === undefined) throw ended();
   const begun = await deps.store.write(writtenBy(context, user, 'signInCli'), async (tx) => {

@@ -16,8 +16,7 @@ export async function forgotPassword(
   if (!deps.mail.outbox.enabled) throw new ApiError('mail_off', 'Ask an administrator for a link to sign in');
   // One account has one limit, with and without the short name.
   const attempt = attemptOf(`${(await findTenant(deps.store, tenant)) ?? tenant ?? ''} ${emailKey(email)}`, context);
-  deps.forgotten.check(attempt);
-  deps.forgotten.failed(attempt);
+  await deps.forgotten.count(attempt);
   await askForPassword(deps, { tenant, email });
   deps.mail.wake();
   return { body: undefined };

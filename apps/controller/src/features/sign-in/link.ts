@@ -57,7 +57,7 @@ export async function setPasswordByLink(
     );
   const { email } = await personOf(db, link, person);
   checkPassword(password, [email, row.name]);
-  const second = secondFactorByLink(deps, context, link, present, code);
+  const second = await secondFactorByLink(deps, context, link, present, code);
   const hash = await deps.hasher.hash(password);
   return enterByLink(deps, context, link, person, async (tx, user) => {
     await second?.(tx);
@@ -90,7 +90,7 @@ export async function addPasskeyByLink(
 ): Promise<Entered> {
   const place = requirePlace(deps);
   const link = await findLink(deps.store, secret);
-  const begun = finishBegun(deps, attempt, 'passkey by link');
+  const begun = await finishBegun(deps, attempt, 'passkey by link');
   const db = scoped(deps.store.db, link.tenant_id);
   requireNoMethods(await methodsOfLink(db, link));
   const { email } = await personOf(db, link, person);
@@ -123,21 +123,22 @@ function requireNoMethods(present: readonly MethodRow[]): void {
 }
 
 /** Returns how the transaction spends the code, or null for an account without a second factor. Guesses are limited. */
-function secondFactorByLink(
+async function secondFactorByLink(
   deps: SignInDeps,
   context: ActContext,
   link: LinkRow,
   present: readonly MethodRow[],
   code: string | undefined,
-): ((tx: Tx) => Promise<void>) | null {
+): Promise<((tx: Tx) => Promise<void>) | null> {
   if (methodOf(present, 'TOTP') === null) return null;
   if (code === undefined) throw new ApiError('second_factor_required');
   const attempt = attemptOf(`link ${link.user_id}`, context);
-  deps.guesses.check(attempt);
-  const second = secondFactorOf(deps, present, code);
-  if (second !== null) return second;
-  deps.guesses.failed(attempt);
-  throw new ApiError('sign_in_failed', 'The code is wrong, was used already, or is too old');
+  return deps.guesses.guard(attempt, async (guess) => {
+    const second = secondFactorOf(deps, present, code);
+    if (second !== null) return second;
+    guess.wrong();
+    throw new ApiError('sign_in_failed', 'The code is wrong, was used already, or is too old');
+  });
 }
 
 /** Returns whom a link is for. A set-up link names no person, so the request gives an address. */

@@ -23,7 +23,7 @@ export async function signInWithPasskey(
 ): Promise<Entered> {
   const place = requirePlace(deps);
   const { store } = deps;
-  const { challenge } = finishBegun(deps, attempt, 'passkey sign-in');
+  const { challenge } = await finishBegun(deps, attempt, 'passkey sign-in');
   const method = await unscoped(store.db, 'the passkey tells its user and tenant')
     .selectFrom('sign_in_methods')
     .selectAll()

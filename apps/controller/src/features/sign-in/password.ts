@@ -5,6 +5,7 @@ import { ApiError } from '../../errors.ts';
 import type { ActContext } from '../../http/handlers.ts';
 import { findTenant } from '../../objects/sign-in/account.ts';
 import { attemptOf, requirePlace, type SignInDeps } from '../../objects/sign-in/deps.ts';
+import type { Guess } from '../../objects/sign-in/guessing.ts';
 import { dataOf, type MethodRow, methodOf, methodsOf, useMethod } from '../../objects/sign-in/methods.ts';
 import { requireMethod, settingsRow, signInSettings } from '../../objects/sign-in/settings.ts';
 import { emailKey } from '../../objects/users/email-key.ts';
@@ -32,13 +33,34 @@ export async function signInWithPassword(
   const tenant = await findTenant(store, slug);
   // One account has one limit, with and without the short name.
   const attempt = attemptOf(`${tenant ?? slug ?? ''} ${emailKey(email)}`, context);
-  guesses.check(attempt);
-  const account = await findAccount(store, tenant, email);
+  const answer = await guesses.guard(attempt, async (guess) => {
+    const account = await findAccount(store, tenant, email);
+    return enterWith(deps, context, { account, password, code, guess });
+  });
+  await guesses.succeeded(attempt);
+  return answer;
+}
+
+/** What was given for an account. */
+interface Given {
+  readonly account: Account;
+  readonly password: string;
+  readonly code: string | undefined;
+  readonly guess: Guess;
+}
+
+async function enterWith(
+  deps: SignInDeps,
+  context: ActContext,
+  { account, password, code, guess }: Given,
+): Promise<Entered> {
+  const { store } = deps;
   const stored = methodOf(account.methods, 'PASSWORD');
   const right = await deps.hasher.verify(password, stored === null ? null : dataOf(stored, 'PASSWORD').hash);
   const { user } = account;
   if (!right || user === null || stored === null) {
-    noteFailure(deps, context, guesses.failed(attempt) ? user : null, 'the password was wrong');
+    guess.wrong();
+    noteFailure(deps, context, guess.first ? user : null, 'the password was wrong');
     throw new ApiError('sign_in_failed', refusedText);
   }
   const settings = signInSettings(await settingsRow(scoped(store.db, user.tenant_id)));
@@ -46,7 +68,8 @@ export async function signInWithPassword(
   const second = secondFactorOf(deps, account.methods, code);
   if (second === null && account.methods.some(({ kind }) => kind === 'TOTP')) {
     if (code === undefined) throw new ApiError('second_factor_required');
-    noteFailure(deps, context, guesses.failed(attempt) ? user : null, 'the code was wrong');
+    guess.wrong();
+    noteFailure(deps, context, guess.first ? user : null, 'the code was wrong');
     throw new ApiError('sign_in_failed', 'The code is wrong, was used already, or is too old');
   }
   if (second === null && settings.secondFactor === 'REQUIRED')
@@ -54,7 +77,7 @@ export async function signInWithPassword(
       'method_not_allowed_here',
       'The tenant requires a second factor, and the account has none: ask an administrator for a new link',
     );
-  const answer = await enter(deps, context, {
+  return enter(deps, context, {
     user,
     method: 'PASSWORD',
     within: async (tx) => {
@@ -63,8 +86,6 @@ export async function signInWithPassword(
       await second?.(tx);
     },
   });
-  guesses.succeeded(attempt);
-  return answer;
 }
 
 async function findAccount(store: Store, tenant: string | null, email: string): Promise<Account> {

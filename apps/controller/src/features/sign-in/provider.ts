@@ -40,7 +40,7 @@ export async function beginProviderSignIn(
   context: ActContext,
   { params, body }: Input<'beginProviderSignIn'>,
 ): Promise<ActAnswer<'beginProviderSignIn'>> {
-  deps.guesses.check(attemptOf(`provider ${params.id} ${context.sourceIp}`, context));
+  await deps.guesses.check(attemptOf(`provider ${params.id} ${context.sourceIp}`, context));
   const row = await usableProvider(deps, params.id);
   return beginProvider(deps, row, { page: body.page ?? null, link: null, fresh: body.fresh === true });
 }
@@ -53,16 +53,15 @@ export async function finishProviderSignIn(
 ): Promise<ActAnswer<'finishProviderSignIn'>> {
   const place = requirePlace(deps);
   const attempt = attemptOf(`provider ${params.id} ${context.sourceIp}`, context);
-  deps.guesses.check(attempt);
-  const begun = begunHere(deps, context, params.id);
+  await deps.guesses.check(attempt);
+  const begun = await begunHere(deps, context, params.id);
   const row = await usableProvider(deps, params.id);
-  let confirmed: Confirmed;
-  try {
-    confirmed = await finishAt(deps.providers, row, redirectUri(place, row.id), body.answer, begun.secrets);
-  } catch (error) {
-    deps.guesses.failed(attempt);
-    throw tellFailure(error, row);
-  }
+  const confirmed = await deps.guesses.guard(attempt, (guess) =>
+    finishAt(deps.providers, row, redirectUri(place, row.id), body.answer, begun.secrets).catch((error: unknown) => {
+      guess.wrong();
+      throw tellFailure(error, row);
+    }),
+  );
   const refusal = refusalOf(row, confirmed.person);
   if (refusal !== null) return refuse(deps, context, row, confirmed.person, new ApiError('sign_in_failed', refusal));
   return begun.link === null
@@ -71,10 +70,14 @@ export async function finishProviderSignIn(
 }
 
 /** The cookie is sealed, good once and for ten minutes, and names the provider, whose answer no other one can give. */
-function begunHere(deps: SignInDeps, { begun: sealed, caller }: ActContext, provider: string): ProviderBegun {
+async function begunHere(
+  deps: SignInDeps,
+  { begun: sealed, caller }: ActContext,
+  provider: string,
+): Promise<ProviderBegun> {
   if (sealed === null)
     throw new ApiError('sign_in_failed', 'This browser began no sign-in, or more than ten minutes ago: begin again');
-  const begun = deps.returns.finish(sealed);
+  const begun = await deps.returns.finish(sealed);
   if (begun.provider !== provider)
     throw new ApiError('sign_in_failed', 'The sign-in was begun with another provider: begin again');
   if (begun.link !== null && begun.link.session !== caller?.session?.id)
@@ -173,7 +176,7 @@ async function refuse(
   error: unknown,
 ): Promise<never> {
   const account = `provider ${row.id} ${person.subject}`;
-  if (!(error instanceof ApiError) || !guesses.failed({ account, source: null })) throw error;
+  if (!(error instanceof ApiError) || !(await guesses.failed({ account, source: null }))) throw error;
   const actor = { kind: 'user', id: null, name: person.email ?? person.subject } as const;
   const { sourceIp, requestId } = context;
   await store.write({ tenant: row.tenant_id, actor, action: 'signInRefused', sourceIp, requestId }, async (tx) => {

@@ -201,16 +201,16 @@ test('behind a proxy that is not trusted nobody locks the others out', async (t)
 
 test('a stranger who begins many passkey sign-ins does not end those of others', async (t) => {
   const app = await openTestApp(t);
-  const attempts = new Attempts<{ n: number }>(createSecretBox(randomBytes(32)), () => app.clock.now);
+  const attempts = new Attempts<{ n: number }>(app.store, createSecretBox(randomBytes(32)));
   const own = attempts.begin({ n: 1 });
   for (let i = 0; i < 20_000; i++) attempts.begin({ n: 2 });
-  assert.deepEqual(attempts.finish(own), { n: 1 });
-  assert.throws(() => attempts.finish(own), /begin again/, 'finished twice');
+  assert.deepEqual(await attempts.finish(own), { n: 1 });
+  await assert.rejects(attempts.finish(own), /begin again/, 'finished twice');
   const late = attempts.begin({ n: 3 });
   app.clock.now += 5 * 60_000;
-  assert.throws(() => attempts.finish(late), /begin again/);
+  await assert.rejects(attempts.finish(late), /begin again/);
   const forged = `${attempts.begin({ n: 4 }).slice(0, -4)}AAAA`;
-  assert.throws(() => attempts.finish(forged), /begin again/);
+  await assert.rejects(attempts.finish(forged), /begin again/);
 });
 
 test('an account has one limit, whatever the letter case of its address', async (t) => {
@@ -224,13 +224,13 @@ test('an account has one limit, whatever the letter case of its address', async 
 });
 
 test('an attempt that was begun before a restart cannot be finished after it, so none is finished twice', async (t) => {
-  const { clock } = await openTestApp(t);
+  const { clock, store } = await openTestApp(t);
   const box = createSecretBox(randomBytes(32));
-  const attempts = new Attempts<{ n: number }>(box, () => clock.now);
+  const attempts = new Attempts<{ n: number }>(store, box);
   const text = attempts.begin({ n: 1 });
-  assert.deepEqual(attempts.finish(text), { n: 1 });
+  assert.deepEqual(await attempts.finish(text), { n: 1 });
   clock.now += 1000;
-  assert.throws(() => new Attempts<{ n: number }>(box, () => clock.now).finish(text), /begin again/);
+  await assert.rejects(new Attempts<{ n: number }>(store, box).finish(text), /begin again/);
 });
 
 test('a wrong sign-in costs one hash and the same queries, whether the account exists or not', async (t) => {

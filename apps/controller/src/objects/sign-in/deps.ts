@@ -56,7 +56,7 @@ export interface SignInDeps {
   readonly signInUrl: () => string;
 }
 
-/** Builds what the features of sign-in share. Limits and attempts live in memory, and end with the controller. */
+/** Builds what the features of sign-in share. What one request leaves for another is in the database. */
 export function createSignIn({
   egress,
   ...given
@@ -68,11 +68,11 @@ export function createSignIn({
   return {
     ...{ store, box, basePath, signInUrl, mail, providers },
     hasher: new PasswordHasher(),
-    guesses: new GuessLimits(store.now),
-    forgotten: new GuessLimits(store.now, forgottenLimits),
-    attempts: new Attempts(box, store.now),
-    cliCodes: new CliCodes(store.now),
-    returns: new Attempts(box, store.now, 'return from provider', returnMinutes),
+    guesses: new GuessLimits(store, box),
+    forgotten: new GuessLimits(store, box, forgottenLimits),
+    attempts: new Attempts(store, box),
+    cliCodes: new CliCodes(store),
+    returns: new Attempts(store, box, 'return from provider', returnMinutes),
     providerChecks: new ProviderChecks({ store, box, providers }),
   };
 }
@@ -88,12 +88,12 @@ export function requirePlace(deps: Pick<SignInDeps, 'signInUrl'>): SignInPlace {
 }
 
 /** Finishes what was begun, as the kind that is expected. Throws `sign_in_failed` for anything else. */
-export function finishBegun<K extends Begun['kind']>(
+export async function finishBegun<K extends Begun['kind']>(
   deps: Pick<SignInDeps, 'attempts'>,
   name: string,
   kind: K,
-): Extract<Begun, { kind: K }> {
-  const begun = deps.attempts.finish(name);
+): Promise<Extract<Begun, { kind: K }>> {
+  const begun = await deps.attempts.finish(name);
   if (begun.kind !== kind) throw new ApiError('sign_in_failed', 'This was begun as something else: begin again');
   return begun as Extract<Begun, { kind: K }>;
 }
