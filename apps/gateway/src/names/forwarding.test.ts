@@ -16,7 +16,7 @@ const overlay = { v4: '100.64.0.0/11', v6: 'fd50::/48' };
 async function start(
   t: TestContext,
   records: (name: string) => Records,
-  more: { code?: number; silent?: boolean } = {},
+  more: { code?: number; silent?: (name: string) => boolean } = {},
 ) {
   const asked: string[] = [];
   const socket = createSocket('udp4');
@@ -26,7 +26,7 @@ async function start(
     const { id, questions = [] } = decode(data);
     const name = questions[0]?.name ?? '';
     asked.push(name);
-    if (more.silent === true) return;
+    if (more.silent?.(name) === true) return;
     const answers = records(name);
     const additionals: Records = [{ type: 'A', name: 'extra.example', data: '203.0.113.99' }];
     const answer = { type: 'response' as const, id, flags: more.code ?? 0, questions, answers, additionals };
@@ -146,13 +146,37 @@ test('an answer too large for the device is marked, so that it asks over TCP', a
 });
 
 test('one device may not keep others from asking', async (t) => {
-  const { ask, asked } = await start(t, () => [], { silent: true });
+  const silent = (name: string) => name.startsWith('n');
+  const { ask, asked } = await start(t, (name) => [a(name, '203.0.113.5')], { silent });
   const flood = Array.from({ length: 200 }, (_, n) => ask(`n${n}.example`));
+  assert.deepEqual(dataOf(await ask('www.example', 'A', '100.64.0.10')), ['203.0.113.5']);
   const answers = await Promise.all(flood);
   assert.equal(answers.filter((answer) => answer === null).length, 150);
-  assert.equal(new Set(asked).size, 50);
-  const other = await start(t, (name) => [a(name, '203.0.113.5')]);
-  assert.deepEqual(dataOf(await other.ask('www.example')), ['203.0.113.5']);
+  assert.equal(new Set(asked.filter(silent)).size, 50);
+});
+
+test('all devices together have so many questions under way', async (t) => {
+  const { ask, asked } = await start(t, () => [], { silent: () => true });
+  const flood = Array.from({ length: 400 }, (_, n) => ask(`n${n}.example`, 'A', `100.64.1.${n % 10}`));
+  const answers = await Promise.all(flood);
+  assert.equal(answers.filter((answer) => answer === null).length, 100);
+  assert.ok(new Set(asked).size <= 300);
+});
+
+test('so many answers are kept, and long ones are not', async (t) => {
+  const long = (name: string): Records =>
+    Array.from({ length: 20 }, (_, n) => ({ type: 'TXT', name, ttl: 300, data: `${n}`.padEnd(250, 'x') }));
+  const { ask, asked } = await start(t, (name) => (name.startsWith('long') ? long(name) : [a(name, '203.0.113.5')]));
+  const timesAsked = async (name: string, type = 'A') => {
+    const before = asked.length;
+    await ask(name, type);
+    return asked.length - before;
+  };
+  for (let n = 0; n <= 2_000; n++) assert.equal(await timesAsked(`n${n}.example`), 1);
+  assert.deepEqual([await timesAsked('n1.example'), await timesAsked('n2000.example')], [0, 0]);
+  assert.equal(await timesAsked('n0.example'), 1, 'the oldest one had to go');
+  assert.equal(await timesAsked('long.example', 'TXT'), 1);
+  assert.equal(await timesAsked('long.example', 'TXT'), 1);
 });
 
 test('names of networks are read, whole and in part', () => {

@@ -1,4 +1,4 @@
-import { type DecodedPacket, encode, RECURSION_AVAILABLE } from 'dns-packet';
+import { type DecodedPacket, encode, encodingLength, RECURSION_AVAILABLE } from 'dns-packet';
 import { isAloof, reverseAddress } from './private-names.ts';
 import { askPacket, canonical, type Upstream, UpstreamError } from './upstream.ts';
 
@@ -38,6 +38,8 @@ const largestDatagram = 1232;
 const longestMs = 60_000;
 const failureMs = 2_000;
 const mostRemembered = 2_000;
+/** Bytes of an answer that is kept. A device may have a zone of its own, with many long answers. */
+const largestRemembered = 4_096;
 /** Questions that are asked at the same time: of all devices, and of one. */
 const mostAtOnce = 300;
 const mostOfOne = 50;
@@ -95,7 +97,7 @@ export class Forwarding {
 
   async #limited<T>(source: string, work: () => Promise<T>): Promise<T | null> {
     const own = this.#pending.get(source) ?? 0;
-    if (own >= mostOfOne || this.#asked.size >= mostAtOnce) return null;
+    if (own >= mostOfOne) return null;
     this.#pending.set(source, own + 1);
     try {
       return await work();
@@ -106,8 +108,8 @@ export class Forwarding {
     }
   }
 
-  /** Devices that ask the same share one question. */
-  async #find(name: string, type: string): Promise<Found | 'refused'> {
+  /** Devices that ask the same share one question. Null: too many questions are under way. */
+  async #find(name: string, type: string): Promise<Found | 'refused' | null> {
     const key = `${type} ${name}`;
     const known = this.#known.get(key);
     if (known !== undefined && known.until > this.#options.now()) return aged(known, this.#options.now());
@@ -115,6 +117,7 @@ export class Forwarding {
     if (upstream === null) return 'refused';
     const running = this.#asked.get(key);
     if (running !== undefined) return running;
+    if (this.#asked.size >= mostAtOnce) return null;
     const asked = this.#ask(upstream, name, type).finally(() => this.#asked.delete(key));
     this.#asked.set(key, asked);
     const found = await asked;
@@ -139,6 +142,7 @@ export class Forwarding {
 
   #remember(key: string, found: Found): void {
     this.#known.delete(key);
+    if (encodingLength({ answers: found.answers, authorities: found.authorities }) > largestRemembered) return;
     this.#known.set(key, found);
     const [oldest] = this.#known.keys();
     if (this.#known.size > mostRemembered && oldest !== undefined) this.#known.delete(oldest);

@@ -90,3 +90,15 @@ test('ten thousand names of a device are few requests', async () => {
   for (let n = 0; n < 100; n++) names.named(`n${n}`, 'away');
   await Promise.all(others);
 });
+
+test('so many missing names are remembered', async () => {
+  const { state, names } = open({});
+  for (let n = 0; n <= 2_000; n++) assert.equal(await names.find(`n${n}`, 'd1'), 'NXDOMAIN');
+  const timesAsked = async (name: string) => {
+    const before = state.asked;
+    await names.find(name, 'd1');
+    return state.asked - before;
+  };
+  assert.deepEqual([await timesAsked('n1'), await timesAsked('n2000')], [0, 0]);
+  assert.equal(await timesAsked('n0'), 2, 'the oldest one had to go');
+});
