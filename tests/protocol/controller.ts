@@ -33,6 +33,8 @@ export interface ControllerOptions {
   readonly clock: Clock;
   readonly oracle: Oracle;
   readonly database: TestDatabase;
+  /** Milliseconds by which the controller is wrong about the time of the database. Left out: none. */
+  readonly skewMs?: () => number;
   /** Joins the other replicas, at each start. Left out: there are none. */
   readonly join?: (store: Store) => { readonly replicas: Replicas; readonly leave: () => void };
   readonly delayMs: () => number;
@@ -46,6 +48,8 @@ interface Running {
   readonly rotation: SigningKeyRotation;
   readonly wires: Set<Wire>;
   readonly leave: () => void;
+  readonly requests: Set<Promise<unknown>>;
+  readonly life: { killed: boolean };
 }
 
 /** The whole controller without sockets. It can die and restart. */
@@ -59,12 +63,14 @@ export class TestController {
   }
 
   async start(): Promise<void> {
-    const { clock, oracle, database, join } = this.#options;
-    const store = oracle.watch(createStore(database.open(), clock.now));
+    const { clock, oracle, database, join, skewMs = () => 0 } = this.#options;
+    const now = () => clock.now() + skewMs();
+    const store = oracle.watch(createStore(database.open(), now));
     const joined = join?.(store);
     const box = createSecretBox(Buffer.alloc(32, 7));
     const identity = await loadIdentity(store, box);
-    const log = collectLog(this.log);
+    const life = { killed: false };
+    const log = collectLog(this.log, () => !life.killed);
     const rotation = new SigningKeyRotation({
       ...{ store, box, identity },
       moveAgents: () => app.channel.moveToKey(),
@@ -81,7 +87,7 @@ export class TestController {
           ...parts,
           identity,
           followed: ({ id }) => rotation.followed(id),
-          clock: clock.now,
+          clock: now,
           timers: clock,
           randomBytes,
           log,
@@ -102,7 +108,15 @@ export class TestController {
     oracle.beacons = () => app.beacon.peers();
     app.channel.attach(app.server.server);
     await app.server.ready();
-    this.#running = { app, store, rotation, wires: new Set(), leave: joined?.leave ?? (() => undefined) };
+    this.#running = {
+      app,
+      store,
+      rotation,
+      wires: new Set(),
+      leave: joined?.leave ?? (() => undefined),
+      requests: new Set(),
+      life,
+    };
   }
 
   get store(): Store {
@@ -119,24 +133,23 @@ export class TestController {
 
   /** Stops as on `SIGTERM`. */
   async stop(): Promise<void> {
-    const { app, store, leave } = this.#up;
+    const { app, store, leave, requests } = this.#up;
     this.#running = null;
-    await app.stop();
+    await Promise.all([app.stop(), ...requests]);
     await store.close();
     leave();
   }
 
   /** Stops as on `kill -9`: committed data stays, every connection is reset, and nothing else happens. */
   async kill(): Promise<void> {
-    const { app, store, wires, leave } = this.#up;
+    const { app, store, wires, leave, life } = this.#up;
+    life.killed = true;
     this.#options.database.die();
     this.#running = null;
     leave();
-    const told = this.log.length;
     for (const wire of wires) wire.cut();
     await app.stop();
     await store.close();
-    this.log.length = told;
   }
 
   /** Opens a WebSocket to the channel. Throws while the controller is down. */
@@ -156,16 +169,15 @@ export class TestController {
   }
 
   async request(method: Method, url: string, key: string | null, body?: object, headers: object = {}): Promise<Answer> {
-    const {
-      statusCode,
-      headers: answered,
-      payload,
-    } = await this.#up.app.server.inject({
+    const { app, requests } = this.#up;
+    const answering = app.server.inject({
       method,
       url,
       headers: { ...(key === null ? {} : { apikey: key }), ...headers },
       ...(body === undefined ? {} : { payload: body }),
     });
+    requests.add(answering);
+    const { statusCode, headers: answered, payload } = await answering.finally(() => requests.delete(answering));
     this.#options.moved();
     const etag = answered.etag;
     return { status: statusCode, etag, text: payload, json: payload === '' ? undefined : JSON.parse(payload) };

@@ -56,7 +56,7 @@ export class SharedTestDatabase implements TestDatabase {
   readonly #place: PostgresPlace;
   readonly #used: (by: 1 | -1) => void;
   #process = { dead: false };
-  /** Whether this controller reaches the server. */
+  /** Whether this controller reaches the server. It does when it starts. */
   reachable = true;
 
   /** `used` counts the uses of the database that are under way. */
@@ -68,6 +68,7 @@ export class SharedTestDatabase implements TestDatabase {
   open(): CountedDatabase {
     const process = { dead: false };
     this.#process = process;
+    this.reachable = true;
     const check = () => {
       if (process.dead) throw new Error('the process is dead');
       if (!this.reachable) throw new DatabaseUnavailable();

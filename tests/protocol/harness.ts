@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import type { TestContext } from 'node:test';
 import { inspect } from 'node:util';
 import type { Work } from '@sallyport/agent-core';
 import { StateHash } from '@sallyport/contract/channel';
@@ -22,10 +21,16 @@ export interface Tenant {
   readonly key: string;
 }
 
+/** What ends a world: a test, or a program. */
+export interface Owner {
+  after(work: () => Promise<void>): void;
+}
+
 /** Controllers that share a database. */
 export interface Cluster {
   readonly size: number;
   database(controller: number): TestDatabase;
+  skewMs(controller: number): number;
   join(controller: number, store: Store): { readonly replicas: Replicas; readonly leave: () => void };
 }
 
@@ -60,7 +65,12 @@ export class World {
         ? [new TestController({ ...common, database: this.file })]
         : Array.from({ length: several.size }, (_, n) => {
             const join = (store: Store) => several.join(n, store);
-            return new TestController({ ...common, database: several.database(n), join });
+            return new TestController({
+              ...common,
+              database: several.database(n),
+              join,
+              skewMs: () => several.skewMs(n),
+            });
           });
   }
 
@@ -72,7 +82,7 @@ export class World {
   }
 
   /** Ends with the test. An error in the controller's log fails the test. */
-  static async open(t: TestContext, seed = 1, cluster?: (world: World) => Cluster): Promise<World> {
+  static async open(t: Owner, seed = 1, cluster?: (world: World) => Cluster): Promise<World> {
     const world = new World(seed, cluster);
     for (const controller of world.controllers) await controller.start();
     t.after(async () => {

@@ -7,9 +7,10 @@ export interface LogLine {
   readonly facts: unknown;
 }
 
-/** Creates a logger that records warnings and errors. */
-export function collectLog(lines: LogLine[]): AppDeps['log'] {
+/** Creates a logger that records warnings and errors as long as its process lives. */
+export function collectLog(lines: LogLine[], lives: () => boolean = () => true): AppDeps['log'] {
   const keep = (level: LogLine['level']) => (facts: unknown, text?: string) => {
+    if (!lives()) return;
     lines.push({ level, text: text ?? String(facts), facts });
   };
   const quiet = () => undefined;

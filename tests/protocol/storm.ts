@@ -1,17 +1,22 @@
 import type { TestAgent } from './agent.ts';
+import type { TestController } from './controller.ts';
 import { pick } from './dice.ts';
 import type { World } from './harness.ts';
 
-/** Injects random failures between a controller and its agents. */
+type Mischief = Readonly<Record<string, (host: TestAgent) => void | Promise<void>>>;
+
+/** Injects random failures between controllers and their agents. */
 export class Storm {
   /** The story so far. */
   readonly kinds = new Set<string>();
   readonly #world: World;
-  readonly #mischief: Readonly<Record<string, (host: TestAgent) => void | Promise<void>>>;
+  readonly #mischief: Mischief;
 
-  constructor(world: World) {
+  /** `more`: further kinds of failures. */
+  constructor(world: World, more: Mischief = {}) {
     this.#world = world;
     this.#mischief = {
+      ...more,
       'cut connection': (host) => host.wire?.cut(),
       'half-open connection': (host) => host.wire?.halfOpen(),
       'frozen network': (host) => this.#freeze(host),
@@ -21,8 +26,8 @@ export class Storm {
         if (host.session !== null) host.stop();
         host.start();
       },
-      'controller killed': () => this.#restart(() => world.controller.kill()),
-      'controller restarted': () => this.#restart(() => world.controller.stop()),
+      'controller killed': () => this.#restart((controller) => controller.kill()),
+      'controller restarted': () => this.#restart((controller) => controller.stop()),
       'broken data plane': (host) => {
         host.plane.failing = !host.plane.failing;
       },
@@ -43,10 +48,11 @@ export class Storm {
 
   /** Causes or repairs one failure. */
   async blow(): Promise<void> {
-    const { dice, controller } = this.#world;
+    const { dice, controllers } = this.#world;
     const agents = this.#world.agents.filter((agent) => !agent.tornDown);
-    if (!controller.up) {
-      if (dice() < 0.5) await controller.start();
+    const down = controllers.find(({ up }) => !up);
+    if (down !== undefined) {
+      if (dice() < 0.5) await down.start();
       return;
     }
     const [kind, happen] = pick(dice, Object.entries(this.#mischief));
@@ -57,9 +63,9 @@ export class Storm {
 
   /** Repairs all failures and causes no more. */
   async calm(): Promise<void> {
-    const { agents, controller } = this.#world;
+    const { agents, controllers } = this.#world;
     this.#world.weather = { delayMs: 5, jobMs: 5 };
-    if (!controller.up) await controller.start();
+    for (const controller of controllers) if (!controller.up) await controller.start();
     for (const host of agents) {
       host.plane.failing = false;
       host.skewMs = 0;
@@ -67,9 +73,11 @@ export class Storm {
     }
   }
 
-  async #restart(end: () => Promise<void>): Promise<void> {
-    await this.#world.drive(end());
-    if (this.#world.dice() < 0.7) await this.#world.controller.start();
+  async #restart(end: (controller: TestController) => Promise<void>): Promise<void> {
+    const { controllers, dice } = this.#world;
+    const controller = pick(dice, controllers);
+    await this.#world.drive(end(controller));
+    if (dice() < 0.7) await controller.start();
   }
 
   #freeze(host: TestAgent): void {

@@ -1,0 +1,278 @@
+import assert from 'node:assert/strict';
+import { placeOf } from '../../../apps/controller/src/testing/postgres.ts';
+import { Administrator, type Ask } from '../../protocol/administrator.ts';
+import type { TestController } from '../../protocol/controller.ts';
+import { SharedTestDatabase } from '../../protocol/database.ts';
+import { pick } from '../../protocol/dice.ts';
+import { type Owner, type Tenant, World } from '../../protocol/harness.ts';
+import { Storm } from '../../protocol/storm.ts';
+import { Network } from './network.ts';
+
+/** A history of replicas that share a database. */
+export interface ModelOptions {
+  /** URL of an empty, migrated database. */
+  readonly url: string;
+  readonly replicas: number;
+  readonly seed: number;
+  /** Writes, failures and repairs, all together. */
+  readonly steps: number;
+  /** Told now and then how many steps are done. */
+  readonly progress?: (steps: number) => void;
+}
+
+/** What a history had in it. */
+export interface ModelOutcome {
+  readonly steps: number;
+  readonly writes: number;
+  /** Writes without an answer that says whether they happened. */
+  readonly unknown: number;
+  readonly kinds: ReadonlySet<string>;
+}
+
+/**
+ * Runs a random history of writes, connections, crashes, partitions and wrong clocks over several replicas. Controllers,
+ * agents and rows are real; the network between them, and the time, are those of the test. Between storms every agent must
+ * hold what its rows say, compiled from scratch, and no acknowledged write may be missing.
+ */
+export async function runModel(t: Owner, options: ModelOptions): Promise<ModelOutcome> {
+  const model = await Model.open(t, options);
+  while (model.steps < options.steps) {
+    await model.storm(60);
+    await model.calm();
+    options.progress?.(model.steps);
+  }
+  return model.outcome();
+}
+
+/** Times in milliseconds. */
+const [longestCutMs, mostSkewMs, patienceMs] = [40_000, 400, 180_000];
+
+class Model {
+  readonly #world: World;
+  readonly #databases: readonly SharedTestDatabase[];
+  readonly #weather: { lossRate: number };
+  readonly #skews: number[];
+  readonly #ledgers: Ledger[] = [];
+  readonly #storm: Storm;
+  readonly #deleted: string[] = [];
+  #steps = 0;
+
+  static async open(t: Owner, { url, replicas, seed }: ModelOptions): Promise<Model> {
+    const databases: SharedTestDatabase[] = [];
+    const weather = { lossRate: 0 };
+    const skews = Array.from({ length: replicas }, () => 0);
+    const world = await World.open(t, seed, (made) => {
+      const place = placeOf(url);
+      const used = (by: 1 | -1) => {
+        made.oracle.busy += by;
+      };
+      for (let n = 0; n < replicas; n++) databases.push(new SharedTestDatabase(place, used));
+      const network = new Network({
+        clock: made.clock,
+        dice: made.dice,
+        delayMs: () => made.weather.delayMs,
+        lossRate: () => weather.lossRate,
+        moved: () => undefined,
+        failed: (what, error) => made.violations.push(`${what}: ${error instanceof Error ? error.stack : error}`),
+      });
+      return {
+        size: replicas,
+        database: (n) => of(databases, n),
+        skewMs: (n) => of(skews, n),
+        join: (n, store) => network.join(store, `replica ${n}`, () => of(databases, n).reachable),
+      };
+    });
+    const model = new Model(world, databases, weather, skews);
+    for (const name of ['first', 'second']) await model.#furnish(name);
+    return model;
+  }
+
+  private constructor(
+    world: World,
+    databases: readonly SharedTestDatabase[],
+    weather: { lossRate: number },
+    skews: number[],
+  ) {
+    this.#world = world;
+    this.#databases = databases;
+    this.#weather = weather;
+    this.#skews = skews;
+    this.#storm = new Storm(world, {
+      'replica without its database': () => this.#cut(),
+      'replica with a wrong clock': () => {
+        skews[Math.floor(world.dice() * skews.length)] = Math.floor((world.dice() - 0.5) * 2 * mostSkewMs);
+      },
+      'messages get lost': () => {
+        weather.lossRate = world.dice() < 0.5 ? 0 : world.dice();
+      },
+    });
+  }
+
+  get steps(): number {
+    return this.#steps;
+  }
+
+  outcome(): ModelOutcome {
+    const sum = (figure: (ledger: Ledger) => number) => this.#ledgers.reduce((total, each) => total + figure(each), 0);
+    return {
+      steps: this.#steps,
+      writes: sum(({ admin }) => admin.writes),
+      unknown: sum(({ unknown }) => unknown),
+      kinds: this.#storm.kinds,
+    };
+  }
+
+  /** Writes and failures, at the same time. */
+  async storm(steps: number): Promise<void> {
+    const { dice } = this.#world;
+    for (const end = this.#steps + steps; this.#steps < end; ) {
+      const count = Math.ceil(dice() * 4);
+      const writes = pick(dice, this.#ledgers).admin.act(count);
+      for (let turns = Math.floor(dice() * 40); turns > 0; turns--) await new Promise((done) => setImmediate(done));
+      await this.#storm.blow();
+      await this.#world.drive(writes);
+      this.#steps += count + 1;
+      await this.#world.run(dice() < 0.15 ? dice() * 40_000 : dice() * 800);
+    }
+  }
+
+  /** Repairs everything, and checks that all is as the rows say. */
+  async calm(): Promise<void> {
+    const world = this.#world;
+    for (const database of this.#databases) database.reachable = true;
+    this.#weather.lossRate = 0;
+    this.#skews.fill(0);
+    await this.#storm.calm();
+    await world.run(2_000);
+    const { admin } = pick(world.dice, this.#ledgers);
+    this.#deleted.push(await admin.deleteGateway());
+    world.host(await admin.gateway()).start();
+    await world.until('everything is as its rows say, at every replica', () => this.#converged(), patienceMs);
+    for (const ledger of this.#ledgers) await this.#check(ledger);
+  }
+
+  async #furnish(name: string): Promise<void> {
+    const tenant = await this.#world.controller.tenant(name);
+    const ledger = new Ledger(this.#world, tenant);
+    this.#ledgers.push(ledger);
+    for (let n = 0; n < 3; n++) this.#world.host(await ledger.admin.gateway()).start();
+    await ledger.admin.furnish();
+  }
+
+  #cut(): void {
+    const { dice, clock } = this.#world;
+    const database = pick(dice, this.#databases);
+    database.reachable = false;
+    clock.after(dice() * longestCutMs, () => {
+      database.reachable = true;
+    });
+  }
+
+  async #converged(): Promise<boolean> {
+    const { controllers, oracle, agents, controller } = this.#world;
+    for (const { tenant } of this.#ledgers) {
+      const truth = await oracle.compile(controller.store, tenant.id);
+      for (const host of agents) {
+        const hash = truth.get(host.id);
+        if (hash === undefined) continue;
+        if (host.plane.hash !== hash) return false;
+        const seen = controllers.map(({ app }) => app.channel.presence(host.id));
+        if (!seen.some(({ connected, converged }) => connected && converged)) return false;
+      }
+    }
+    return this.#deleted.every((gateway) => agents.find((agent) => agent.id === gateway)?.tornDown);
+  }
+
+  async #check(ledger: Ledger): Promise<void> {
+    const { controllers } = this.#world;
+    for (const controller of controllers) {
+      assert.deepEqual(await ledger.missing(controller), [], 'every acknowledged write is there, at every replica');
+      assert.deepEqual(await ledger.returned(controller), [], 'nothing that was deleted has come back');
+    }
+    const revisions = await revisionsOf(this.#world.controller, ledger.tenant);
+    assert.deepEqual(
+      revisions,
+      revisions.map((_, at) => at + 1),
+      'revisions have no gap',
+    );
+  }
+}
+
+/** One tenant, with what its administrator was told. */
+class Ledger {
+  readonly tenant: Tenant;
+  readonly admin: Administrator;
+  /** Writes without an answer that says whether they happened. */
+  unknown = 0;
+  readonly #world: World;
+  readonly #made = new Set<string>();
+  readonly #deleted = new Set<string>();
+
+  constructor(world: World, tenant: Tenant) {
+    this.#world = world;
+    this.tenant = tenant;
+    this.admin = new Administrator(world, tenant, this.#ask);
+  }
+
+  missing(controller: TestController): Promise<string[]> {
+    return this.#wrong(controller, this.#made, 200);
+  }
+
+  returned(controller: TestController): Promise<string[]> {
+    return this.#wrong(controller, this.#deleted, 404);
+  }
+
+  async #wrong(controller: TestController, paths: ReadonlySet<string>, status: number): Promise<string[]> {
+    const wrong: string[] = [];
+    for (const path of paths) {
+      const answer = await this.#world.request(this.tenant, 'GET', path, undefined, undefined, controller);
+      if (answer.status !== status) wrong.push(`${path}: ${answer.status}`);
+    }
+    return wrong;
+  }
+
+  #forget(path: string): void {
+    this.#deleted.add(path);
+    const [oldest] = this.#deleted;
+    if (this.#deleted.size > mostDeleted && oldest !== undefined) this.#deleted.delete(oldest);
+  }
+
+  /** Sends a request through any controller that runs. */
+  readonly #ask: Ask = async (method, path, body) => {
+    const nothing = { status: 0, text: '', json: undefined };
+    const running = this.#world.controllers.filter(({ up }) => up);
+    if (running.length === 0) return nothing;
+    if (method === 'DELETE') this.#made.delete(path);
+    const through = pick(this.#world.dice, running);
+    const answer = await this.#world
+      .request(this.tenant, method, path, body, undefined, through)
+      .catch(() => ({ ...nothing, status: 503 }));
+    if (answer.status >= 500) {
+      // A controller that lives and reaches its database has no reason to fail.
+      if (answer.status !== 503 && through.up) assert.fail(`${method} ${path}: ${answer.status} ${answer.text}`);
+      if (method !== 'GET') this.unknown++;
+      return nothing;
+    }
+    if (method === 'POST' && answer.status === 201 && kept.test(path)) this.#made.add(`${path}/${answer.json.id}`);
+    if (method === 'DELETE' && answer.status < 300 && kept.test(path.replace(/\/[^/]+$/, ''))) this.#forget(path);
+    return answer;
+  };
+}
+
+/** Deleted objects that are looked for: the last ones. */
+const mostDeleted = 60;
+
+/** Collections whose objects are looked for afterwards. */
+const kept = /^\/tenants\/(gateways|resources|devices|policies)$/;
+
+async function revisionsOf(controller: TestController, tenant: Tenant): Promise<number[]> {
+  const rows = await controller.store.db.selectFrom('change_log').select(['tenant_id', 'revision']).execute();
+  const numbers = rows.filter(({ tenant_id }) => tenant_id === tenant.id).map(({ revision }) => revision);
+  return [...new Set(numbers)].sort((a, b) => a - b);
+}
+
+function of<T>(all: readonly T[], n: number): T {
+  const one = all[n];
+  assert.ok(one !== undefined);
+  return one;
+}
