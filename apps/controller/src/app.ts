@@ -128,6 +128,7 @@ export function createApp<C extends Channel>(deps: AppDeps<C>): App<C> {
     ...objects,
     ...signIn,
     beacon: deps.beacon,
+    replicas,
     timers,
     states: runtimes,
     worlds: runtimes,

@@ -10,6 +10,7 @@ import type { Handlers } from '../http/handlers.ts';
 import type { InstallOffer } from '../http/packages/offer.ts';
 import type { ObjectQueries } from '../objects/queries.ts';
 import type { SignInDeps } from '../objects/sign-in/deps.ts';
+import type { Replicas } from '../replicas/types.ts';
 import type { TenantRuntimes } from '../runtime/runtimes.ts';
 import type { SecretBox } from '../secrets/box.ts';
 import type { ControllerIdentity } from '../secrets/identity.ts';
@@ -23,6 +24,7 @@ export interface FeatureParts extends ObjectQueries, SignInDeps {
   readonly box: SecretBox;
   readonly identity: ControllerIdentity;
   readonly channel: Channel;
+  readonly replicas: Replicas;
   readonly states: Pick<DesiredStates, 'current'>;
   readonly worlds: Pick<TenantRuntimes, 'world'>;
   /** Where the controller may call on behalf of tenants. */

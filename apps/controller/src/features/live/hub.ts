@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import type { LiveMessage, LiveTopics } from '@sallyport/contract';
+import { type LiveMessage, LiveTopics } from '@sallyport/contract';
 import type { Channel } from '../../channel/types.ts';
 import { logSpan } from '../../db/change-log.ts';
 import { scoped } from '../../db/scoped.ts';
 import { ApiError, notFound } from '../../errors.ts';
 import type { Caller } from '../../http/handlers.ts';
+import type { Replicas } from '../../replicas/types.ts';
 import { touchesRights } from './changes.ts';
 import { LiveOverviews, type OverviewDeps } from './overview.ts';
 import { LiveSession, type LiveSessionDeps } from './session.ts';
@@ -16,12 +17,28 @@ export interface LiveHubDeps extends LiveViewDeps, OverviewDeps {
   readonly gateways: LiveViewDeps['gateways'] & OverviewDeps['gateways'];
   readonly devices: LiveViewDeps['devices'] & OverviewDeps['devices'];
   readonly channel: Pick<Channel, 'onPresence' | 'onReport'>;
+  readonly replicas: Pick<Replicas, 'others' | 'ask' | 'handle'>;
 }
 
 /** Maximum number of live streams of a session or API key. A new one ends the oldest. */
 export const streamsPerCaller = 10;
 /** Maximum number of live streams of a tenant. */
 export const streamsPerTenant = 500;
+
+/** How long another replica may take to say that it has a stream, milliseconds. */
+const answerMs = 2_000;
+
+/** Topic of messages between replicas that set what a stream follows. */
+const topicsTopic = 'live-topics';
+
+/** Body of such a message. The replica that got the request has found out who calls. */
+interface AskedTopics {
+  readonly tenant: string;
+  /** As `keyOf` names the caller. */
+  readonly caller: string;
+  readonly stream: string;
+  readonly topics: LiveTopics;
+}
 
 /** A started live stream. */
 export interface FollowedLive {
@@ -35,18 +52,21 @@ export interface FollowedLive {
  */
 export class LiveHub {
   readonly #deps: LiveSessionDeps;
+  readonly #replicas: LiveHubDeps['replicas'];
   readonly #tenants = new Map<string, TenantStreams>();
   readonly objects = new WatchedObjects();
   readonly views: LiveViews;
 
   constructor(deps: LiveHubDeps) {
-    const { store, timers, channel } = deps;
+    const { store, timers, channel, replicas } = deps;
     this.views = new LiveViews(deps);
     const overviews = new LiveOverviews(deps);
     this.#deps = { store, timers, objects: this.objects, views: this.views, overviews };
     store.onCommit(({ tenant }) => this.#committed(tenant));
     channel.onPresence((id) => this.#presence(id));
     channel.onReport((id, what) => this.#reported(id, what));
+    this.#replicas = replicas;
+    replicas.handle(topicsTopic, (body) => this.#followHere(body as AskedTopics));
   }
 
   /** Begins a stream. It ends with the signal, or when the same caller has begun too many since. */
@@ -72,11 +92,20 @@ export class LiveHub {
     return { start: revision, messages: session.messages() };
   }
 
-  /** Sets what a stream follows. Throws `not_found` unless it is a stream of the caller. */
-  follow(caller: Caller, id: string, topics: LiveTopics): void {
-    const session = this.#tenants.get(caller.tenant)?.all.get(id);
-    if (session === undefined || session.caller !== keyOf(caller)) throw notFound();
-    session.follow(topics);
+  /** Sets what a stream follows, also one of another replica. Throws `not_found` unless it is a stream of the caller. */
+  async follow(caller: Caller, stream: string, topics: LiveTopics): Promise<void> {
+    const asked: AskedTopics = { tenant: caller.tenant, caller: keyOf(caller), stream, topics };
+    if (this.#followHere(asked)) return;
+    const others = this.#replicas.others();
+    const answers = await Promise.all(others.map(({ id }) => this.#replicas.ask(id, topicsTopic, asked, answerMs)));
+    if (!answers.includes(true)) throw notFound();
+  }
+
+  #followHere({ tenant, caller, stream, topics }: AskedTopics): boolean {
+    const session = this.#tenants.get(tenant)?.all.get(stream);
+    if (session === undefined || session.caller !== caller) return false;
+    session.follow(LiveTopics.parse(topics));
+    return true;
   }
 
   #left(streams: TenantStreams, session: LiveSession): void {

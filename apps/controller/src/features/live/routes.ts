@@ -19,8 +19,8 @@ function liveRoutes(deps: LiveRouteDeps): Handlers<'followLive' | 'setLiveTopics
       },
     },
     setLiveTopics: {
-      read: ({ caller }, { params, body }) => {
-        hub.follow(caller, params.id, body);
+      read: async ({ caller }, { params, body }) => {
+        await hub.follow(caller, params.id, body);
         return { body: undefined };
       },
     },

@@ -3,6 +3,7 @@ import { type TestContext, test } from 'node:test';
 import { ManualTime, until } from '../../channel/testing/manual-time.ts';
 import { createDeviceQueries } from '../../objects/devices/queries.ts';
 import { createGatewayQueries } from '../../objects/gateways/queries.ts';
+import { alone } from '../../replicas/alone.ts';
 import { makers } from '../../testing/api.ts';
 import { present, ScriptedChannel } from '../../testing/channel.ts';
 import { openTestApp } from '../../testing/harness.ts';
@@ -17,6 +18,7 @@ async function openHub(t: TestContext) {
   const timers = new ManualTime();
   const deps = { store, timers, channel, now: store.now };
   const hub = new LiveHub({
+    replicas: alone('0.0.0', app.store.now),
     ...deps,
     gateways: createGatewayQueries(store, {} as never, channel, { current: async () => null }),
     devices: createDeviceQueries({
@@ -46,7 +48,7 @@ test('agents that no stream follows cost it no statement, no view and no timer',
   const make = makers(app);
   const [{ id: watched }, { id: other }] = [await make.gateway('Berlin'), await make.gateway('Hamburg')];
   const live = await stream();
-  live.follow({ gateways: [watched], statistics: [watched], overview: true });
+  await live.follow({ gateways: [watched], statistics: [watched], overview: true });
   await live.next();
   timers.advance(1000);
   const waiting = live.next();
@@ -82,13 +84,13 @@ test('what a stream followed is forgotten with it', async (t) => {
   const { id } = await makers(app).device('phone');
   channel.handshakes.set(id, app.store.now());
   const live = await stream();
-  live.follow({ devices: [id], overview: true });
+  await live.follow({ devices: [id], overview: true });
   await live.next();
   timers.advance(1000);
   assert.notEqual(timers.pending, 0, 'the device goes offline by time');
-  live.follow({ overview: false });
+  await live.follow({ overview: false });
   assert.deepEqual([hub.objects.size, timers.pending], [0, 0]);
-  live.follow({ devices: [id], overview: true });
+  await live.follow({ devices: [id], overview: true });
   await live.next();
   live.end();
   timers.advance(1000);
