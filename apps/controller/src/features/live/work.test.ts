@@ -95,7 +95,7 @@ test('what a stream followed is forgotten with it', async (t) => {
   live.end();
   timers.advance(1000);
   await until(() => hub.objects.size === 0 && timers.pending === 0, 'nothing is left');
-  assert.throws(() => live.follow({}), { code: 'not_found' });
+  await assert.rejects(live.follow({}), { code: 'not_found' });
 });
 
 test('the number of live streams of a tenant is limited', async (t) => {
