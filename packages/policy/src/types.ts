@@ -162,7 +162,10 @@ export interface WorldRelay {
 }
 
 /** A beacon, as agents are told about it. */
-export type WorldBeacon = Readonly<Pick<BeaconItem, 'id' | 'publicKey' | 'endpoint'>>;
+export type WorldBeacon = Readonly<Pick<BeaconItem, 'id' | 'publicKey' | 'endpoint'>> & {
+  /** The controller process that has it. Each agent is told about the beacons of one place. Absent: every agent is told. */
+  readonly place?: string;
+};
 
 /** Settings of a tenant. */
 export interface WorldSettings {
@@ -175,7 +178,7 @@ export interface WorldSettings {
   readonly otherNames?: 'FORWARD' | 'REFUSE';
   /** IANA time zone of rules that name none. */
   readonly timeZone: string;
-  /** Beacons that every agent is told about. */
+  /** Beacons of the controller. */
   readonly beacons: readonly WorldBeacon[];
 }
 

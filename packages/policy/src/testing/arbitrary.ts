@@ -264,13 +264,14 @@ const aPolicy = fc.record({
 const overlays = ['100.64.0.0/10', '10.1.0.0/16'];
 
 const beacon = { id: '1', publicKey: `${'e'.repeat(43)}=`, endpoint: 'beacon.example.net:51819' };
+const beaconAt = (place: string) => ({ ...beacon, endpoint: `${place}.example.net:51819`, place });
 
 const aSettings = fc
   .record({
     v4: fc.constantFrom(...overlays),
     mtu: fc.constantFrom(1280, 1420),
     timeZone: zoneName,
-    beacons: fc.constantFrom([], [beacon]),
+    beacons: fc.constantFrom([], [beacon], [beaconAt('a')], [beaconAt('a'), beaconAt('b')]),
   })
   .map(({ v4, ...given }) => ({ overlay: { ...settings.overlay, v4 }, ...given }));
 

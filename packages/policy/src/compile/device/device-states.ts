@@ -5,7 +5,8 @@ import type { WorldDevice, WorldSettings } from '../../types.ts';
 import type { Audience } from '../audience/audiences.ts';
 import type { Regrouped } from '../audience/members.ts';
 import type { Placed, Rebuilt } from '../gateway/gateways.ts';
-import { commonItems, hostPrefix } from '../indexes/facts.ts';
+import { CommonLayers } from '../indexes/beacons.ts';
+import { hostPrefix } from '../indexes/facts.ts';
 import { deltaOf, hashOf, Layer } from '../indexes/layer.ts';
 import { Multimap } from '../indexes/maps.ts';
 import { Steps } from '../indexes/steps.ts';
@@ -42,7 +43,7 @@ export class DeviceStates {
   readonly #byGateway = new Multimap<DeviceView>();
   /** Followed devices whose state may be out of date. */
   readonly #pending = new Set<string>();
-  #common = Layer.empty;
+  readonly #common = new CommonLayers();
 
   constructor(tenant: Tenant, pairs: Pairs, audienceOf: (device: string) => Audience | undefined) {
     this.#tenant = tenant;
@@ -63,7 +64,7 @@ export class DeviceStates {
     this.#followed.set(id, device);
     this.#place(id, device);
     this.#renewOwn(id, device);
-    device.told = this.#layers(device);
+    device.told = this.#layers(id, device);
   }
 
   /** Drops the state of a device. */
@@ -122,7 +123,7 @@ export class DeviceStates {
     const device = this.#pending.delete(id) ? this.#followed.get(id) : undefined;
     if (device === undefined) return null;
     this.#renewOwn(id, device);
-    const layers = this.#layers(device);
+    const layers = this.#layers(id, device);
     const gone = !this.#tenant.world.devices.has(id);
     const delta = gone ? null : deltaOf(padded(device.told), padded(layers));
     device.told = layers;
@@ -130,9 +131,8 @@ export class DeviceStates {
   }
 
   #renewCommon(): void {
-    const common = this.#common.replacedBy(commonItems(this.#tenant.world));
-    if (common !== this.#common) for (const id of this.#followed.keys()) this.#pending.add(id);
-    this.#common = common;
+    if (!this.#common.renew(this.#tenant.world)) return;
+    for (const id of this.#followed.keys()) this.#pending.add(id);
   }
 
   #staleViews(routes: RouteChanges, placed: Placed): Set<DeviceView> {
@@ -240,9 +240,9 @@ export class DeviceStates {
       : null;
   }
 
-  #layers({ view, client, relayed }: Followed): readonly Layer[] {
+  #layers(id: string, { view, client, relayed }: Followed): readonly Layer[] {
     if (view === null) return [client];
-    return [client, this.#common, view.routes, relayed ?? view.peers];
+    return [client, this.#common.of(id), view.routes, relayed ?? view.peers];
   }
 }
 

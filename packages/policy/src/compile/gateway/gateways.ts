@@ -5,8 +5,9 @@ import type { WorldGateway } from '../../types.ts';
 import type { World } from '../../world.ts';
 import type { Audience, Audiences, MemberKind } from '../audience/audiences.ts';
 import type { Regrouped } from '../audience/members.ts';
+import { beaconItems } from '../indexes/beacons.ts';
 import type { EntryGateways } from '../indexes/entry-gateways.ts';
-import { commonItems, isUsable } from '../indexes/facts.ts';
+import { isUsable, relayPoints } from '../indexes/facts.ts';
 import { ItemHashes } from '../indexes/item-hashes.ts';
 import type { GatewayChange } from '../indexes/items.ts';
 import { computed, Multimap, type ReadonlyMultimap } from '../indexes/maps.ts';
@@ -239,12 +240,10 @@ export class Gateways {
   }
 
   #renewCommon(): void {
-    const common = commonItems(this.#world);
+    const { settings, gateways } = this.#world;
+    const points = relayPoints(gateways.values());
     for (const [id, { store }] of this.#states)
-      store.replace(
-        'common',
-        common.filter((item) => item.kind === 'beacon' || item.id !== id),
-      );
+      store.replace('common', [...beaconItems(settings.beacons, id), ...points.filter((point) => point.id !== id)]);
   }
 
   *#statesFor({ kind, matches }: Audience): Generator<GatewayState> {

@@ -1,9 +1,9 @@
-import type { BeaconItem, PeerItem, RelayPointItem } from '@sallyport/contract/channel';
+import type { PeerItem, RelayPointItem } from '@sallyport/contract/channel';
 import { parseEndpoint } from '@sallyport/contract/endpoint';
-import type { WorldDevice, WorldGateway, WorldSettings } from '../../types.ts';
+import type { WorldDevice, WorldGateway } from '../../types.ts';
 import type { World } from '../../world.ts';
 
-/** What agents are told about gateways and beacons. */
+/** What agents are told about gateways. */
 
 /** Returns an address as a prefix of full length. */
 export function hostPrefix(address: string): string {
@@ -75,17 +75,6 @@ export function relayPoint(gateway: WorldGateway | null): RelayPointItem | null 
   return { kind: 'relay-point', key: `relay-point/${gateway.id}`, id: gateway.id, endpoint };
 }
 
-/** Returns the items that all agents get: beacons and relay points. A gateway does not get its own relay point. */
-export function commonItems({ settings, gateways }: World): (BeaconItem | RelayPointItem)[] {
-  return [...beaconItems(settings), ...[...gateways.values()].flatMap((gateway) => relayPoint(gateway) ?? [])];
-}
-
-function beaconItems({ beacons }: WorldSettings): BeaconItem[] {
-  return beacons.map(({ id, publicKey, endpoint }) => ({
-    kind: 'beacon',
-    key: `beacon/${id}`,
-    id,
-    publicKey,
-    endpoint,
-  }));
-}
+/** Returns the relay points of gateways. A gateway does not get its own. */
+export const relayPoints = (gateways: Iterable<WorldGateway>): RelayPointItem[] =>
+  [...gateways].flatMap((gateway) => relayPoint(gateway) ?? []);

@@ -148,8 +148,15 @@ export class Intake {
   }
 
   #takeSettings(value: WorldSettings, draft: AffectedDraft): void {
-    if (value.timeZone !== this.#world.settings.timeZone) draft.timeZone = true;
+    const old = this.#world.settings;
+    if (value.timeZone !== old.timeZone) draft.timeZone = true;
     this.#world.apply({ kind: 'settings', value });
+    // Processes of the controller come and go, which concerns nothing but the beacons of each agent.
+    const onlyBeacons = JSON.stringify({ ...old, beacons: value.beacons }) === JSON.stringify(value);
+    if (onlyBeacons && JSON.stringify(old.beacons) !== JSON.stringify(value.beacons)) {
+      draft.gateways.common = true;
+      return;
+    }
     draft.resite = true;
     draft.routes.settings = true;
     draft.gateways.common = true;
