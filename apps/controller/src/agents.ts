@@ -1,6 +1,7 @@
 import type { FastifyBaseLogger } from 'fastify';
 import { Beacon, type BeaconSettings } from './beacon/beacon.ts';
 import type { Mapping } from './beacon/mappings.ts';
+import { BeaconPlaces } from './beacon/places.ts';
 import type { QuotaLimits } from './budgets/quotas.ts';
 import type { Timers } from './channel/timers.ts';
 import type { AgentDirectory, Channel, ConnectionGuard, DesiredStates } from './channel/types.ts';
@@ -16,6 +17,7 @@ import { TenantRuntimes } from './runtime/runtimes.ts';
 import { Whereabouts } from './runtime/whereabouts.ts';
 import type { SecretBox } from './secrets/box.ts';
 import type { ControllerIdentity } from './secrets/identity.ts';
+import { SharedWorld } from './shared-world.ts';
 
 /** What the agent channel is built on. */
 export interface ChannelParts {
@@ -52,43 +54,63 @@ export interface AgentDeps<C extends Channel = Channel> {
 
 /** Builds the side of the controller that faces agents: desired states, channel, beacon and paths. */
 export function createAgents<C extends Channel>(deps: AgentDeps<C>) {
-  const { log, store, timers } = deps;
+  const { log, store, timers, replicas } = deps;
   const whereabouts = new Whereabouts(deps.countries);
   const runtimes = new TenantRuntimes({
     ...deps,
     whereabouts,
     epoch: deps.identity.epoch,
     took: deps.metrics.compiled,
-    beacons: () => beacon.peers(),
+    beacons: () => places.peers(),
   });
   const reservedKeys = keysOf(deps.beacon);
   const directory = createDirectory({ ...deps, reservedKeys });
-  const mapping = (agent: string) => beacon.mapping(agent);
+  const mapping = (agent: string) => shared.mappingElsewhere(agent) ?? beacon.mapping(agent);
   const names = new NameGiver({ store, log, publicHost: deps.publicHost, mostNames: deps.quotas['wildcard-names'] });
   const channel = deps.openChannel({
     replicas: deps.replicas,
     directory,
     states: runtimes,
     leaseMs: (tenant) => runtimes.leaseMs(tenant),
-    deviceMoved: (tenant, device, source) => runtimes.deviceMoved(tenant, device, source),
-    unreachable: (tenant, gateway, resources) => runtimes.unreachable(tenant, gateway, resources),
+    deviceMoved: (tenant, device, source) => shared.deviceMoved(tenant, device, source),
+    unreachable: (tenant, gateway, resources) => shared.unreachable(tenant, gateway, resources),
     connections: deps.connections,
     mapping,
     names,
     enrolled: () => runtimes.agentCount(),
   });
   const paths = new Paths({ store, channel, states: runtimes, worlds: runtimes, mapping, log });
+  const mapped = (agent: string) => {
+    paths.mapped(agent).catch((err) => log.warn({ err, agent }, 'could not tell where an agent is seen'));
+  };
   const beacon = new Beacon({
     ...deps.beacon,
     store,
     directory,
-    deviceMapped: (tenant, device, endpoint) => runtimes.deviceMapped(tenant, device, endpoint),
-    mapped: (agent) => {
-      paths.mapped(agent).catch((err) => log.warn({ err, agent }, 'could not tell where an agent is seen'));
-    },
+    judged: (tenant, agent, seen) => shared.mapped(tenant, agent, seen),
+    mapped,
     connected: (agent) => channel.presence(agent).connected,
+    placed: () => {
+      places.announce();
+      runtimes.beaconsChanged();
+    },
+    others: {
+      alone: () => replicas.others().length === 0,
+      any: () => places.elsewhere(),
+      see: (agent) => shared.isSeenElsewhere(agent),
+    },
     log,
     timers,
+  });
+  const places = new BeaconPlaces(beacon, deps.beacon.keys, replicas);
+  const shared = new SharedWorld({
+    ...{ replicas, runtimes, now: store.now, log },
+    seenElsewhere: mapped,
+    endedElsewhere: (agent) => beacon.contradicted(agent),
+  });
+  replicas.onChange(() => {
+    runtimes.beaconsChanged();
+    beacon.othersChanged();
   });
   return { whereabouts, runtimes, reservedKeys, channel, beacon, paths, names };
 }

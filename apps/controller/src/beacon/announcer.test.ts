@@ -14,7 +14,7 @@ test('a single move is written at once; of continuous moves, the last place is w
     directory: {
       observed: async (_, { discoveredEndpoint }) => void written.push([timers.clock() - start, discoveredEndpoint]),
     },
-    deviceMapped: () => {},
+    judged: () => {},
     timers,
     log: { warn: () => assert.fail() },
   });

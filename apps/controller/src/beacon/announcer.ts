@@ -11,7 +11,7 @@ export interface AnnouncerDeps {
   readonly store: Store;
   readonly directory: Pick<AgentDirectory, 'observed'>;
   /** Called before the row is written: a device's endpoint changes without a commit, as its source address does. */
-  readonly deviceMapped: (tenant: string, device: string, endpoint: string | null) => void;
+  readonly judged: (tenant: string, agent: string, mapping: Mapping) => void;
   readonly timers: Timers;
   readonly log: { readonly warn: (facts: object, text: string) => void };
 }
@@ -75,8 +75,8 @@ export class Announcer {
 
   async #write({ role, id, tenant }: Publisher, mapping: Mapping): Promise<void> {
     const endpoint = mapping.kind === 'independent' ? mapping.endpoint : null;
+    this.#deps.judged(tenant, id, mapping);
     if (role === 'device') {
-      this.#deps.deviceMapped(tenant, id, endpoint);
       await writeDevice(this.#deps.store, tenant, id, endpoint);
       return;
     }

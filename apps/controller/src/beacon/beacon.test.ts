@@ -40,7 +40,8 @@ async function openBeacon(t: TestContext, settings: Partial<BeaconDeps> = {}): P
     endpoint: null,
     store: app.store,
     directory: { observed: async (id, facts) => void told.push([id, facts]) },
-    deviceMapped: app.app.runtimes.deviceMapped.bind(app.app.runtimes),
+    judged: (tenant, agent, mapping) =>
+      app.app.runtimes.deviceMapped(tenant, agent, mapping.kind === 'independent' ? mapping.endpoint : null),
     mapped: () => {},
     connected: (agent) => connected.has(agent),
     log: { info: () => {}, warn: (_, text) => warnings.push(text) },
@@ -333,7 +334,7 @@ test('agents get both ports and the key that knocks; without a host or without p
     endpoint,
     store: app.store,
     directory: { observed: async () => {} },
-    deviceMapped: () => {},
+    judged: () => {},
     mapped: () => {},
     connected: () => false,
     log,

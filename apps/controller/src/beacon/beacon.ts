@@ -27,12 +27,16 @@ export interface BeaconSettings {
 export interface BeaconDeps extends BeaconSettings {
   readonly store: Store;
   readonly directory: Pick<AgentDirectory, 'observed'>;
-  /** Called at once with a device's endpoint. Its row follows. */
-  readonly deviceMapped: (tenant: string, device: string, endpoint: string | null) => void;
+  /** Called at once with the mapping of an agent. Its row follows. */
+  readonly judged: (tenant: string, agent: string, mapping: Mapping) => void;
   /** Called when the place of an agent becomes known or changes. */
   readonly mapped: (agent: string) => void;
   /** Returns whether the agent's channel is up. */
   readonly connected: (agent: string) => boolean;
+  /** Called when it has opened its ports, or closes them. */
+  readonly placed?: () => void;
+  /** Left out: there are no others. */
+  readonly others?: OtherBeacons;
   readonly log: {
     readonly info: (facts: object, text: string) => void;
     readonly warn: (facts: object, text: string) => void;
@@ -41,6 +45,18 @@ export interface BeaconDeps extends BeaconSettings {
   /** Monotonic milliseconds; left out: those of the process. */
   readonly elapsed?: () => number;
 }
+
+/** Beacons of other replicas. */
+export interface OtherBeacons {
+  /** Whether no other replica uses the database. */
+  alone(): boolean;
+  /** Whether a live replica has one. */
+  any(): boolean;
+  /** Whether a live replica says where the agent is seen, and this one does not. */
+  see(agent: string): boolean;
+}
+
+const noOthers: OtherBeacons = { alone: () => true, any: () => false, see: () => false };
 
 /**
  * Answers the WireGuard handshakes of agents on two UDP ports, and so learns the public address of each agent's own
@@ -55,13 +71,17 @@ export class Beacon {
   readonly #ports: readonly BeaconPort[];
   readonly #agents = new Map<string, KnownAgent>();
   readonly #elapsed: () => number;
+  readonly #others: OtherBeacons;
   #listening: number | null = null;
-  #listeningSince = 0;
+  /** Since when agents have had the time to be heard here, or by another beacon. */
+  #heardSince = 0;
   #endedStored = false;
 
   constructor(deps: BeaconDeps) {
     this.#deps = deps;
     this.#elapsed = deps.elapsed ?? (() => performance.now());
+    this.#heardSince = this.#elapsed();
+    this.#others = deps.others ?? noOthers;
     this.#known = new KnownAgents(deps.store, deps.log, (publicKey, agent) => this.#gone(publicKey, agent));
     this.#announcer = new Announcer({ ...deps, timers: deps.timers ?? systemTimers });
     this.#ports = deps.keys.ports.map(
@@ -80,7 +100,8 @@ export class Beacon {
   async listen(): Promise<void> {
     const { listen, endpoint, store, log } = this.#deps;
     if (listen !== null) await this.#tryPorts(listen);
-    if (this.#listening === null || endpoint === null) await forgetMappings(store);
+    if (this.#others.alone() && (this.#listening === null || endpoint === null)) await forgetMappings(store);
+    this.#deps.placed?.();
     if (this.#listening !== null && endpoint === null)
       log.info(
         { port: this.#listening },
@@ -121,22 +142,42 @@ export class Beacon {
   forgetSilent(): void {
     const now = this.#elapsed();
     const hears = this.#mappings.hears(now);
-    if (hears && !this.#endedStored && now - this.#listeningSince >= silenceMs) this.#endStored();
+    const knows = hears || (this.#listening === null && !this.#others.any());
+    if (knows && !this.#endedStored && now - this.#heardSince >= silenceMs) this.#endStored();
     for (const agent of this.#mappings.silent(now)) {
       const known = this.#agents.get(agent);
       if (this.#deps.connected(agent) && !hears) continue;
       this.#forget(agent);
-      if (known !== undefined) this.#announcer.tell(known, { kind: 'undecided' });
+      // Agents that use another beacon now are silent here.
+      if (known !== undefined && !this.#others.see(agent)) this.#announcer.tell(known, { kind: 'undecided' });
     }
   }
 
-  /** Removes endpoints that an earlier process published, of agents that were not heard since. */
+  /** Other replicas came or ended. Agents of those that ended get the time to be heard elsewhere. */
+  othersChanged(): void {
+    this.#heardSince = this.#elapsed();
+    this.#endedStored = false;
+  }
+
+  /** Another replica says that an agent is not seen any more. If it is heard here, that is wrong. */
+  contradicted(agent: string): void {
+    const known = this.#agents.get(agent);
+    const mapping = this.#mappings.of(agent);
+    if (known === undefined || mapping.kind === 'undecided') return;
+    if (this.#mappings.hears(this.#elapsed(), agent)) this.#announcer.tell(known, mapping);
+  }
+
+  /**
+   * Removes endpoints that replicas published that have ended, of agents that were not heard since. Several replicas may
+   * do so at once.
+   */
   #endStored(): void {
     this.#endedStored = true;
     publishedMappings(this.#deps.store).then(
       (agents) => {
         for (const agent of agents)
-          if (!this.#mappings.has(agent.id)) this.#announcer.tell(agent, { kind: 'undecided' });
+          if (!this.#mappings.has(agent.id) && !this.#others.see(agent.id))
+            this.#announcer.tell(agent, { kind: 'undecided' });
       },
       (err) => this.#deps.log.warn({ err }, 'could not read the endpoints that the beacon has published'),
     );
@@ -144,6 +185,7 @@ export class Beacon {
 
   async stop(): Promise<void> {
     this.#listening = null;
+    this.#deps.placed?.();
     this.#announcer.stop();
     await Promise.all(this.#ports.map((port) => port.close()));
   }
@@ -151,7 +193,7 @@ export class Beacon {
   async #tryPorts({ host, port }: NonNullable<BeaconSettings['listen']>): Promise<void> {
     try {
       this.#listening = await this.#open(host, port);
-      this.#listeningSince = this.#elapsed();
+      this.#heardSince = this.#elapsed();
     } catch (error) {
       await Promise.all(this.#ports.map((each) => each.close()));
       const { code, message } = error as NodeJS.ErrnoException;
@@ -179,9 +221,11 @@ export class Beacon {
 
   #seen(agent: KnownAgent, port: 0 | 1, source: string): void {
     this.#agents.set(agent.id, agent);
-    const mapping = this.#mappings.seen(agent.id, port, source, this.#elapsed());
-    if (mapping === null) return;
-    if (mapping.kind === 'independent') this.#deps.mapped(agent.id);
+    const changed = this.#mappings.seen(agent.id, port, source, this.#elapsed());
+    const mapping = changed ?? (this.#others.see(agent.id) ? this.#mappings.of(agent.id) : undecided);
+    // Without a change, it is the first of them that another beacon has not heard.
+    if (changed === null && mapping.kind === 'undecided') return;
+    if (changed?.kind === 'independent') this.#deps.mapped(agent.id);
     this.#announcer.tell(agent, mapping);
   }
 
@@ -196,4 +240,5 @@ export class Beacon {
   }
 }
 
+const undecided: Mapping = { kind: 'undecided' };
 const freePortAttempts = 20;

@@ -60,11 +60,12 @@ export class Mappings {
     );
   }
 
-  /** Returns whether any agent was heard recently, so that the silence of others means something. */
-  hears(now: number): boolean {
-    return this.#entries
-      .values()
-      .some(({ sights }) => sights.some((seen) => seen !== null && now - seen.at < recentMs));
+  /** Returns whether an agent was heard recently; left out: any, so that the silence of others means something. */
+  hears(now: number, agent?: string): boolean {
+    const isRecent = ({ sights }: Entry) => sights.some((seen) => seen !== null && now - seen.at < recentMs);
+    if (agent === undefined) return this.#entries.values().some(isRecent);
+    const entry = this.#entries.get(agent);
+    return entry !== undefined && isRecent(entry);
   }
 
   has(agent: string): boolean {

@@ -97,6 +97,11 @@ export class TenantRuntimes implements DesiredStates {
     this.#tenants.get(tenant)?.runtime.factsChanged('gateway', gateway);
   }
 
+  /** The beacons changed that agents are told about. */
+  beaconsChanged(): void {
+    for (const { runtime } of this.#tenants.values()) runtime.factsChanged('settings', '');
+  }
+
   /** Length of the tenant's leases, milliseconds. The tenant is loaded, because a state of it was asked for. */
   leaseMs(tenant: string): number {
     return this.#tenants.get(tenant)?.runtime.leaseMs || defaultLeaseMs;

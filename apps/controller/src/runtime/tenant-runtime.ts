@@ -64,7 +64,7 @@ export class TenantRuntime {
   /** Settled when the change is over in whose middle the compiler is. */
   #changing: Promise<void> | null = null;
   /** Objects whose facts changed meanwhile. */
-  readonly #late = new Map<string, 'device' | 'gateway'>();
+  readonly #late = new Map<string, FactKind>();
   #stopped = false;
 
   constructor(tenant: string, host: RuntimeHost) {
@@ -93,19 +93,19 @@ export class TenantRuntime {
     return this.#compiler;
   }
 
-  /** Facts about an object changed. They are not committed: the state changes within its revision. */
-  factsChanged(kind: 'device' | 'gateway', id: string): void {
+  /**
+   * Facts about an object changed, or those of the settings, whose id is empty. They are not committed: the state changes
+   * within its revision.
+   */
+  factsChanged(kind: FactKind, id: string): void {
     const compiler = this.#compiler;
+    if (this.#changing !== null || (compiler === null && this.#working !== null)) this.#late.set(id, kind);
     const known = compiler === null ? null : objectOf(compiler.world, kind, id);
-    if (compiler === null || known === null) return;
-    if (this.#changing !== null) {
-      this.#late.set(id, kind);
-      return;
-    }
+    if (compiler === null || known === null || this.#changing !== null) return;
     const change = this.#host.facts.current(known);
     if (JSON.stringify(known) === JSON.stringify(change)) return;
     this.#change(compiler, [change], (ofGateways) => this.#tell(compiler, ofGateways)).catch((err) =>
-      this.#host.log.error({ err, tenant: this.#tenant }, 'could not follow a fact about an agent'),
+      this.#host.log.error({ err, tenant: this.#tenant }, 'could not follow a fact that no commit made'),
     );
   }
 
@@ -194,6 +194,7 @@ export class TenantRuntime {
     this.#renewal = this.#renewalOf(compiler);
     this.#leaseMs = world.leaseMs;
     this.#revision = world.revision;
+    this.#followLate();
   }
 
   /** Follows the log to its end. Returns whether there was anything to follow. */
@@ -381,7 +382,11 @@ function isAgent(world: World, id: string): boolean {
   return world.gateways.has(id) || world.devices.get(id)?.native === true;
 }
 
-function objectOf(world: World, kind: 'device' | 'gateway', id: string): WorldChange | null {
+/** What has facts that no commit makes. Those of the settings are the beacons. */
+type FactKind = 'device' | 'gateway' | 'settings';
+
+function objectOf(world: World, kind: FactKind, id: string): WorldChange | null {
+  if (kind === 'settings') return { kind, value: world.settings };
   if (kind === 'device') {
     const value = world.devices.get(id);
     return value === undefined ? null : { kind, id, value };
