@@ -1,5 +1,4 @@
-import { hash } from 'node:crypto';
-import type { BeaconItem, StateItem } from '@sallyport/contract/channel';
+import { type BeaconItem, contentId, type StateItem } from '@sallyport/contract/channel';
 import type { WorldBeacon } from '../../types.ts';
 import type { World } from '../../world.ts';
 import { relayPoints } from './facts.ts';
@@ -51,7 +50,7 @@ const placesOf = (beacons: readonly WorldBeacon[]): string[] =>
 function placeOf(places: readonly string[], agent: string): string | null {
   const [first = null] = places;
   if (first === null || places.length === 1) return first;
-  const weight = (place: string) => hash('sha256', `${agent} ${place}`);
+  const weight = (place: string) => contentId(agent, place);
   return places
     .map((place) => ({ place, weight: weight(place) }))
     .reduce((best, next) => (next.weight > best.weight ? next : best)).place;
