@@ -9,6 +9,7 @@ import { createStore, type Store } from '../../apps/controller/src/db/store.ts';
 import { createTenant } from '../../apps/controller/src/features/tenants/commands.ts';
 import { createMetrics } from '../../apps/controller/src/http/metrics.ts';
 import { sourceAddress } from '../../apps/controller/src/http/source-address.ts';
+import { alone } from '../../apps/controller/src/replicas/alone.ts';
 import type { Replicas } from '../../apps/controller/src/replicas/types.ts';
 import { SigningKeyRotation } from '../../apps/controller/src/rotation/signing-key.ts';
 import { createSecretBox } from '../../apps/controller/src/secrets/box.ts';
@@ -71,8 +72,9 @@ export class TestController {
     const identity = await loadIdentity(store, box);
     const life = { killed: false };
     const log = collectLog(this.log, () => !life.killed);
+    const replicas = joined?.replicas ?? alone('0.0.0', now);
     const rotation = new SigningKeyRotation({
-      ...{ store, box, identity },
+      ...{ store, box, identity, replicas },
       moveAgents: () => app.channel.moveToKey(),
       failed: (error) => log.error({ err: error }, 'not noted'),
     });
@@ -81,7 +83,7 @@ export class TestController {
       store,
       box,
       identity,
-      ...(joined && { replicas: joined.replicas }),
+      replicas,
       openChannel: (parts) =>
         createChannel({
           ...parts,

@@ -30,7 +30,8 @@ import { listTenants } from './objects/tenants/queries.ts';
 import { createOperatorServer, listenOperator } from './operator.ts';
 import { settleOverlay } from './overlay/range.ts';
 import { namesHaveAddresses } from './overlay/virtual.ts';
-import { MasterKeyRotation } from './rotation/master-key.ts';
+import { alone } from './replicas/alone.ts';
+import { type MasterKeyDeps, MasterKeyRotation } from './rotation/master-key.ts';
 import { SigningKeyRotation } from './rotation/signing-key.ts';
 import { createSecretBox, type RotatingBox } from './secrets/box.ts';
 import { settleHashKey } from './secrets/hash-key.ts';
@@ -73,7 +74,7 @@ export async function startController(
     const metrics = createMetrics();
     let localUrl = config.publicUrl ?? '';
     const opened = await openApp(config, version, log, metrics, () => localUrl, ended);
-    const { database, store, app, secrets, signingKey } = opened;
+    const { database, store, replicas, app, secrets, signingKey } = opened;
     undo.push(() => store.close());
     const snapshots =
       database instanceof EmbeddedDatabase ? await careForFile(database, config, version, log, undo) : null;
@@ -81,7 +82,7 @@ export async function startController(
     const operator = createOperatorServer(
       {
         ...{ store, mail: app.mail, signingKey },
-        masterKey: masterKeyRotation(store, secrets.box, config.masterKey.file, snapshots),
+        masterKey: masterKeyRotation({ store, replicas, box: secrets.box }, config.masterKey.file, snapshots),
       },
       log,
       snapshots,
@@ -103,7 +104,10 @@ export async function startController(
     const upkeep = setInterval(
       guarded(
         (err) => log.error({ err }, 'upkeep failed'),
-        () => app.maintain(),
+        async () => {
+          await signingKey.take();
+          await app.maintain();
+        },
       ),
       upkeepMs,
     );
@@ -120,8 +124,11 @@ export async function startController(
 
 const upkeepMs = 30_000;
 
-const masterKeyRotation = (store: Store, box: RotatingBox, file: string, snapshots: Snapshots | null) =>
-  new MasterKeyRotation({ store, box, file, whileNoBackup: (work) => snapshots?.whileNone(work) ?? work() });
+const masterKeyRotation = (
+  parts: Pick<MasterKeyDeps, 'store' | 'box' | 'replicas'>,
+  file: string,
+  snapshots: Snapshots | null,
+) => new MasterKeyRotation({ ...parts, file, whileNoBackup: (work) => snapshots?.whileNone(work) ?? work() });
 
 type Undo = (() => Promise<unknown>)[];
 
@@ -172,15 +179,17 @@ async function openApp(
     if (madeAt !== null) log.warn({ madeAt }, restoredText);
     else if (config.newEpoch) await beginEpoch(store);
     const identity = await loadIdentity(store, box);
+    const replicas = alone(version, now);
     const signingKey = new SigningKeyRotation({
-      ...{ store, box, identity },
+      ...{ store, box, identity, replicas },
       moveAgents: () => app.channel.moveToKey(),
-      failed: (err) => log.warn({ err }, 'it could not be noted that an agent knows the new signing key'),
+      failed: (err) => log.warn({ err }, 'a rotation of the signing key is not known everywhere yet'),
     });
     const app = createApp({
       ...config,
       log,
       store,
+      replicas,
       box,
       identity,
       version,
@@ -201,7 +210,7 @@ async function openApp(
           peerAddress: sourceAddress(config.trustedProxies),
         }),
     });
-    return { database, store, app, secrets: { box, identity }, signingKey };
+    return { database, store, replicas, app, secrets: { box, identity }, signingKey };
   } catch (error) {
     await store.close();
     throw error;

@@ -4,7 +4,7 @@ import type { Database } from './schema.ts';
 import type { Store } from './types.ts';
 
 /** Work that one replica does for all. The numbers are names of locks, so they never change. */
-const jobs = { mail: 1, upkeep: 2 } as const;
+const jobs = { mail: 1, upkeep: 2, signingKey: 3 } as const;
 
 /** First half of the names of these locks. */
 const space = 0x5a13;

@@ -6,6 +6,7 @@ import { type TestContext, test } from 'node:test';
 import { sql } from 'kysely';
 import type { SealedColumn, StoredRow } from '../db/sealed.ts';
 import { type Actor, createStore, type Store } from '../db/store.ts';
+import { alone } from '../replicas/alone.ts';
 import { createSecretBox, masterKeyName, type RotatingBox } from '../secrets/box.ts';
 import { settleHashKey } from '../secrets/hash-key.ts';
 import { loadIdentity } from '../secrets/identity.ts';
@@ -112,7 +113,7 @@ test('a key that the operator wrote above the old one is taken', { skip }, async
 test('no rotation ends while a backup is made, and two do not work at once', { skip }, async (t) => {
   const { store, file, box } = await sealedStore(t);
   const busy = new MasterKeyRotation({
-    ...{ store, box, file },
+    ...{ store, box, file, replicas: alone('0.0.0', store.now) },
     whileNoBackup: async () => Promise.reject(new Error('a backup is being made')),
   });
   const [first, second] = await Promise.allSettled([busy.rotate(operator), busy.rotate(operator)]);
@@ -133,7 +134,7 @@ test('each tenant’s trail tells of the rotation and never holds a key', { skip
 });
 
 const rotationOf = (store: Store, box: RotatingBox, file: string) =>
-  new MasterKeyRotation({ store, box, file, whileNoBackup: (work) => work() });
+  new MasterKeyRotation({ store, box, file, replicas: alone('0.0.0', store.now), whileNoBackup: (work) => work() });
 
 /** A store with secrets in every place, and the file of the key that seals them. */
 async function sealedStore(t: TestContext) {

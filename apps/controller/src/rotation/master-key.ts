@@ -4,9 +4,11 @@ import { unscoped } from '../db/scoped.ts';
 import { eachSealed, type Look } from '../db/sealed.ts';
 import type { Actor, Store } from '../db/store.ts';
 import { OperatorError } from '../errors.ts';
+import type { Replicas } from '../replicas/types.ts';
 import { masterKeyName, type RotatingBox } from '../secrets/box.ts';
 import { type MasterKeys, readMasterKeys, replaceMasterKeys } from '../secrets/master-key.ts';
 import { Alone, auditEverywhere, refused } from './alone.ts';
+import { requireNoOthers } from './other-replicas.ts';
 import { sealedPlaces } from './sealed-places.ts';
 
 /** What a rotation of the master key works with. */
@@ -15,6 +17,7 @@ export interface MasterKeyDeps {
   readonly box: RotatingBox;
   /** File of the master key. */
   readonly file: string;
+  readonly replicas: Pick<Replicas, 'others'>;
   /** Runs a work while no backup is being made. */
   readonly whileNoBackup: <T>(work: () => Promise<T>) => Promise<T>;
 }
@@ -33,7 +36,8 @@ export interface MasterKeyStatus {
 /**
  * Replaces the master key of a running controller. The key file gets the new key first, with the old one in its second
  * line. From then on both are read, so the controller may end at any moment. `rotate` seals every secret again;
- * `finish` removes the old key from the file.
+ * `finish` removes the old key from the file. Both are refused while another replica is alive, because it would go on with
+ * the old key of its own file.
  */
 export class MasterKeyRotation {
   readonly #deps: MasterKeyDeps;
@@ -51,6 +55,7 @@ export class MasterKeyRotation {
   /** Begins a rotation, or goes on with one that was interrupted. */
   rotate(actor: Actor): Promise<MasterKeyStatus> {
     return this.#alone.run(async () => {
+      requireNoOthers(this.#deps.replicas);
       const [current, earlier = null] = this.#keys();
       const next = earlier === null ? randomBytes(32) : current;
       if (earlier === null) this.#begin([next, current]);
@@ -65,6 +70,7 @@ export class MasterKeyRotation {
   finish(actor: Actor): Promise<MasterKeyStatus & { readonly keptIn: string }> {
     return this.#alone.run(() =>
       this.#deps.whileNoBackup(async () => {
+        requireNoOthers(this.#deps.replicas);
         const [current, earlier = null] = this.#keys();
         if (earlier === null) throw refused('no master key is being replaced: begin with rotate-master-key');
         this.#deps.box.use(current);

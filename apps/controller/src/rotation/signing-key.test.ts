@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Actor, createStore, type Store } from '../db/store.ts';
+import { alone } from '../replicas/alone.ts';
 import { createSecretBox } from '../secrets/box.ts';
 import { loadIdentity } from '../secrets/identity.ts';
 import { openTestStore } from '../testing/harness.ts';
@@ -13,7 +14,9 @@ const box = createSecretBox(Buffer.alloc(32, 1));
 async function started(store: Store, through: Store = store) {
   const identity = await loadIdentity(through, box);
   const failed = (error: unknown) => assert.fail(String(error));
-  const rotation = new SigningKeyRotation({ store: through, box, identity, moveAgents: () => {}, failed });
+  const rotation = new SigningKeyRotation({
+    ...{ store: through, box, identity, replicas: alone('0.0.0', store.now), moveAgents: () => {}, failed },
+  });
   return { identity, rotation };
 }
 
