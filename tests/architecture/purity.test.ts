@@ -13,6 +13,7 @@ const CORE: Record<string, string[]> = {
 
 /** Modules of Node that only compute, and what may be taken from them. */
 const PURE_MODULES: Record<string, { names: RegExp; in: RegExp }> = {
+  'node:url': { names: /^domainToASCII$/, in: /^packages\/contract\/src\/host-name\.ts$/ },
   'node:crypto': {
     names:
       /^(createCipheriv|createDecipheriv|createHash|hash|createHmac|createPrivateKey|createPublicKey|createSecretKey|diffieHellman|hkdfSync|sign|verify|timingSafeEqual|KeyObject)$/,

@@ -157,6 +157,30 @@ test('a tenant round-trips through a file into an empty tenant', async (t) => {
   );
 });
 
+test('host names of a file are those of the tenant in whatever form they are written', async (t) => {
+  const { first } = await startController(t);
+  const file = `
+gateways: [{ name: berlin }]
+resources:
+  - name: corp
+    addresses:
+      - { address: Wiki.Corp.Example., protocols: [HTTPS] }
+      - { address: '*.B\u00fccher.example', protocols: [HTTPS] }
+      - { address: '**.LAB.example', protocols: [HTTPS] }
+    gateways: [berlin]
+`;
+  const applied = await first.run(['apply', '-f', '-', '--yes'], { stdin: file });
+  assert.equal(applied.code, 0, applied.err);
+  const unchanged = 'Nothing to do: the tenant matches the file.\nNothing was written.\n';
+  const again = async (stdin: string) => (await first.run(['apply', '-f', '-', '--dry-run'], { stdin })).out;
+  assert.equal(await again(file), unchanged);
+  const exported = await first.ok('export');
+  assert.equal(await again(exported), unchanged);
+  for (const name of ['wiki.corp.example', '*.xn--bcher-kva.example', '**.lab.example'])
+    assert.ok(exported.includes(name), name);
+  assert.doesNotMatch(exported, /100\.96\.|ffff::/, 'addresses of names are those of one tenant');
+});
+
 test('a dry run detects a change of a setting or of relay ports, and apply reverts it', async (t) => {
   const { first } = await startController(t);
   await first.run(['apply', '-f', '-', '--yes'], { stdin: RICH });

@@ -9,6 +9,7 @@ import {
   type Resource,
   readDnsServers,
 } from '@sallyport/contract';
+import { canonicalName } from '@sallyport/contract/host-name';
 import { canonicalPrefix } from '@sallyport/ip';
 import {
   defaults,
@@ -173,7 +174,10 @@ export const resourceFamily: Family<ResourceItem> = {
         })),
       canonical: (value) =>
         value
-          .map(({ address, protocols }) => [canonicalPrefix(address) ?? address, protocols.toSorted()] as const)
+          .map(
+            ({ address, protocols }) =>
+              [canonicalPrefix(address) ?? canonicalName(address), protocols.toSorted()] as const,
+          )
           .toSorted(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)),
     }),
     mode: defaults(oneOf(loadBalancingMode.options), 'MANUAL'),

@@ -1,9 +1,10 @@
 import { parseEndpoint } from '@sallyport/contract';
 import type { Named } from '@sallyport/contract/channel';
+import { canonicalName } from '@sallyport/contract/host-name';
 import type { AgentRef, NameRequests } from '../channel/types.ts';
 import { byAgent } from '../db/contexts.ts';
 import type { Store, Tx } from '../db/store.ts';
-import { canonicalName, nameRefusal } from '../objects/resources/names.ts';
+import { nameRefusal } from '../objects/resources/names.ts';
 import { RequestRate } from '../paths/rate.ts';
 import { nameFor, noteUsedNames } from './asked-names.ts';
 

@@ -1,9 +1,10 @@
+import { canonicalName } from '@sallyport/contract/host-name';
 import { canonicalPrefix, isWildcard, parsePrefix, rangeContains } from '@sallyport/ip';
 import { reservedRanges } from '@sallyport/policy';
 import type { Tx } from '../../db/store.ts';
 import type { FieldErrors } from '../../field-errors.ts';
 import { protocolsById } from '../../objects/protocols/queries.ts';
-import { canonicalName, nameRefusal, wildcardRefusal } from '../../objects/resources/names.ts';
+import { nameRefusal, wildcardRefusal } from '../../objects/resources/names.ts';
 import { overlayColumn } from '../../overlay/range.ts';
 
 /** An address as a request gives it. */

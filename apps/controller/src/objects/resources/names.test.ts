@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { canonicalName, nameRefusal, readableName, wildcardRefusal } from './names.ts';
+import { canonicalName } from '@sallyport/contract/host-name';
+import { nameRefusal, readableName, wildcardRefusal } from './names.ts';
 
 test('a name in any script is stored in ASCII', () => {
   const names = {

@@ -1,18 +1,10 @@
 import { domainToASCII, domainToUnicode } from 'node:url';
+import { hostNameCharacters } from '@sallyport/contract/host-name';
 import { isWildcard, wildcardBase } from '@sallyport/ip';
-
-/** Returns a host name as it is stored: in lower case and in ASCII, without a final dot. */
-export function canonicalName(text: string): string {
-  const name = text.toLowerCase().replace(/(?<=[^.])\.$/, '');
-  if (!/[^\u0000-\u007f]/.test(name) || !characters.test(name)) return name;
-  const [prefix = ''] = /^\*{1,2}\./.exec(name) ?? [];
-  const ascii = domainToASCII(name.slice(prefix.length));
-  return ascii === '' ? name : prefix + ascii;
-}
 
 /** Returns why a canonical text is no host name (RFC 1123), as a message for its field; null when it is one. */
 export function nameRefusal(text: string): string | null {
-  if (!characters.test(text) || !/[\p{L}*]/u.test(text))
+  if (!hostNameCharacters.test(text) || !/[\p{L}*]/u.test(text))
     return 'must be an IPv4 or IPv6 address, a CIDR range or a host name';
   const name = isWildcard(text) ? wildcardBase(text) : text;
   if (name.includes('*') || name === '')
@@ -54,7 +46,6 @@ function standsForText(name: string): boolean {
   return !/(^|\.)xn--/.test(text) && domainToASCII(text) === name;
 }
 
-const characters = /^[\p{L}\p{M}\p{N}*._-]+$/u;
 const label = '[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?';
 const hostName = new RegExp(`^(?=.{1,253}$)${label}(\\.${label})*$`);
 /** Matches text that resolvers take for an IPv4 address. */
