@@ -1,6 +1,8 @@
 import { rightsOfKey } from '@sallyport/contract';
 import { runCompiled } from '../../db/compiled.ts';
 import { latest } from '../../db/latest.ts';
+import { JoinedLookUps } from '../../db/look-ups.ts';
+import type { Row } from '../../db/schema.ts';
 import { unscoped } from '../../db/scoped.ts';
 import { isShared, noticeRead } from '../../db/shared.ts';
 import type { Store } from '../../db/store.ts';
@@ -27,6 +29,7 @@ export class ApiKeyAuthenticator implements KeyAuthenticator {
   readonly #store: Store;
   readonly #remembers: boolean;
   readonly #known = new Map<string, Known>();
+  readonly #lookUps = new JoinedLookUps<string, Known>((hashes) => this.#lookUp(hashes), keysPerQuery);
   #used = new Map<string, number>();
 
   constructor(store: Store) {
@@ -37,7 +40,7 @@ export class ApiKeyAuthenticator implements KeyAuthenticator {
   async authenticate(key: string): Promise<Caller | null> {
     if (key.length > longestKey) return null;
     const hash = hashKey(key);
-    const known = this.#remembered(hash) ?? (await this.#lookUp(hash));
+    const known = this.#remembered(hash) ?? (await this.#lookUps.find(hash));
     const now = this.#store.now();
     if (known === null || (known.expiresAt !== null && known.expiresAt <= now)) return null;
     this.#used.set(known.caller.actor.id, now);
@@ -79,19 +82,21 @@ export class ApiKeyAuthenticator implements KeyAuthenticator {
     return null;
   }
 
-  async #lookUp(hash: string): Promise<Known | null> {
+  async #lookUp(hashes: readonly string[]): Promise<ReadonlyMap<string, Known>> {
     const db = unscoped(this.#store.db, 'the key tells which tenant calls');
-    const { rows } = await runCompiled(db, 'find API key', [hash], () =>
+    const { rows } = await runCompiled(db, `find ${hashes.length} API keys`, hashes, () =>
       db
         .selectFrom('api_keys')
         .innerJoin('tenants', 'tenants.id', 'api_keys.tenant_id')
         .select(['api_keys.id', 'api_keys.tenant_id', 'api_keys.name', 'api_keys.role', 'api_keys.expires_at'])
-        .select('tenants.revision')
-        .where('api_keys.hash', '=', hash)
+        .select(['api_keys.hash', 'tenants.revision'])
+        .where('api_keys.hash', 'in', hashes)
         .compile(),
     );
-    const [row] = rows;
-    if (row === undefined) return null;
+    return new Map(rows.map((row) => [row.hash, this.#found(row)]));
+  }
+
+  #found(row: FoundKey): Known {
     noticeRead(this.#store, row.tenant_id, row.revision);
     const caller = {
       tenant: row.tenant_id,
@@ -102,12 +107,19 @@ export class ApiKeyAuthenticator implements KeyAuthenticator {
     };
     const known = { caller, expiresAt: row.expires_at, revision: row.revision };
     if (!this.#remembers) return known;
-    this.#known.set(hash, known);
+    this.#known.set(row.hash, known);
     const [oldest] = this.#known.keys();
     if (this.#known.size > rememberedKeys && oldest !== undefined) this.#known.delete(oldest);
     return known;
   }
 }
+
+type FoundKey = Pick<Row<'api_keys'>, 'id' | 'tenant_id' | 'name' | 'role' | 'expires_at' | 'hash'> & {
+  readonly revision: number;
+};
+
+/** Most keys of one query. The number of texts is bounded too. */
+const keysPerQuery = 16;
 
 /** Longer than any valid key, so that longer input is not hashed. */
 const longestKey = 512;
