@@ -109,3 +109,41 @@ test('the matrix shows only the own tenant, needs the right to diagnose, and tak
   assert.equal(await refused('?device=laptop'), 'invalid_request');
   assert.equal(await refused('?policy=x'), 'invalid_request');
 });
+
+test('resources of names alone are in the matrix and in dry runs, and never by their virtual addresses', async (t) => {
+  const app = await openTestApp(t);
+  const make = makers(app);
+  const https = await make.protocol('443');
+  const named = async (name: string, address: string) => {
+    const made = await make.resource(name, [{ address, protocols: [https.id] }]);
+    await make.attach(made.id, [(await make.gateway(`of ${name}`)).id]);
+    return made;
+  };
+  const wiki = await named('wiki', 'wiki.corp.example');
+  const corp = await named('corp', '*.lab.example');
+  const phone = await make.device('phone');
+  const body = { name: 'p', action: true, type: 'PRIVATE', devices: [phone.id], resources: [wiki.id, corp.id] };
+  const texts: string[] = [];
+  const plan = async (method: 'POST' | 'PUT' | 'DELETE', of: string, more?: object) => {
+    const { status, json, text } = await app.request(
+      method,
+      `${of}?dry-run=true`,
+      more === undefined ? {} : { body: more },
+    );
+    assert.equal(status, 200, text);
+    texts.push(text);
+    const resources = json.pairs.map(({ resource }: MatrixEntry) => resource.name).sort();
+    return [json.gained, json.lost, ...resources];
+  };
+  assert.deepEqual(await plan('POST', '/tenants/policies', body), [2, 0, 'corp', 'wiki']);
+  const { json: policy } = await app.request('POST', '/tenants/policies', { body });
+  const entries = await read(app);
+  assert.deepEqual(pairs(entries), ['phone corp', 'phone wiki']);
+  assert.deepEqual(await plan('DELETE', `/tenants/policies/${policy.id}`), [0, 2, 'corp', 'wiki']);
+  const { version: _, ...whole } = (await app.request('GET', `/tenants/resources/${wiki.id}`)).json;
+  const renamed = { ...whole, addresses: [{ address: 'other.corp.example', protocols: whole.addresses[0].protocols }] };
+  const rename = await plan('PUT', `/tenants/resources/${wiki.id}`, renamed);
+  assert.deepEqual(rename.slice(0, 2), [0, 0]);
+  assert.equal((await app.store.db.selectFrom('virtual_addresses').select('name').execute()).length, 2);
+  assert.doesNotMatch(texts.join() + JSON.stringify(entries), /100\.96\.|ffff::/);
+});
