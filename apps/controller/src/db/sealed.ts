@@ -1,6 +1,7 @@
 import { type Kysely, type SelectQueryBuilder, sql, type UpdateQueryBuilder, type UpdateResult } from 'kysely';
 import { breathe } from '../slices.ts';
 import type { Database } from './schema.ts';
+import { inTransaction } from './transactions.ts';
 
 /** A column whose values were sealed with the master key. */
 export interface SealedColumn {
@@ -19,7 +20,7 @@ export interface SealedColumn {
 /** The columns of a row that belong to a sealed value. */
 export type StoredRow = Readonly<Record<string, string>>;
 
-/** Looks at a sealed value. Returns what takes its place; null: it stays. */
+/** Looks at a sealed value, perhaps twice. Returns what takes its place; null: it stays. */
 export type Look = (sealed: string, purpose: string) => string | null;
 
 /** Rows that one transaction looks at. */
@@ -32,7 +33,9 @@ const sliceRows = 200;
 export async function eachSealed(db: Kysely<Database>, place: SealedColumn, look: Look): Promise<void> {
   let after: StoredRow | undefined;
   do {
-    after = await db.transaction().execute((tx) => oneSlice(tx, place, after, look));
+    const from = after;
+    // It takes no head: a value is replaced only while it is the one that was looked at.
+    after = await inTransaction(db, (tx) => oneSlice(tx, place, from, look));
     await breathe();
   } while (after !== undefined);
 }

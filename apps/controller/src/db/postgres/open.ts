@@ -26,6 +26,12 @@ export interface PostgresEvents {
 /** A clock that differs more than this from the one of the database makes the controller not ready. */
 const mostSkewMs = 500;
 
+/** Returns why a controller with this clock cannot serve; null when it can. `skewMs`: how far the database is ahead. */
+export const clockTrouble = (skewMs: number): string | null =>
+  Math.abs(skewMs) <= mostSkewMs
+    ? null
+    : `The clock of this machine differs by ${Math.abs(skewMs)} ms from the one of the database`;
+
 /** A PostgreSQL database that this controller alone uses. */
 export class PostgresDatabase extends Kysely<Database> {
   readonly #lock: ControllerLock;
@@ -44,9 +50,7 @@ export class PostgresDatabase extends Kysely<Database> {
   /** Returns why the controller cannot serve at the moment; null when it can. */
   trouble(): string | null {
     if (!this.#lock.held) return 'The database does not answer';
-    const { skewMs } = this.#lock;
-    if (Math.abs(skewMs) <= mostSkewMs) return null;
-    return `The clock of this machine differs by ${Math.abs(skewMs)} ms from the one of the database`;
+    return clockTrouble(this.#lock.skewMs);
   }
 
   override async destroy(): Promise<void> {
