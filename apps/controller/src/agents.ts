@@ -3,6 +3,7 @@ import { Beacon, type BeaconSettings } from './beacon/beacon.ts';
 import type { Mapping } from './beacon/mappings.ts';
 import { BeaconPlaces } from './beacon/places.ts';
 import type { QuotaLimits } from './budgets/quotas.ts';
+import type { SharedSpending } from './budgets/shared-spending.ts';
 import type { Timers } from './channel/timers.ts';
 import type { AgentDirectory, Channel, ConnectionGuard, DesiredStates } from './channel/types.ts';
 import type { Countries } from './countries.ts';
@@ -47,6 +48,7 @@ export interface AgentDeps<C extends Channel = Channel> {
   readonly countries: Countries;
   readonly timers: Timers;
   readonly replicas: Replicas;
+  readonly spending: SharedSpending;
   readonly connections: ConnectionGuard;
   readonly quotas: Pick<QuotaLimits, 'wildcard-names'>;
   readonly onLastOnline: DirectoryDeps['onLastOnline'];
@@ -66,7 +68,13 @@ export function createAgents<C extends Channel>(deps: AgentDeps<C>) {
   const reservedKeys = keysOf(deps.beacon);
   const directory = createDirectory({ ...deps, reservedKeys });
   const mapping = (agent: string) => shared.mappingElsewhere(agent) ?? beacon.mapping(agent);
-  const names = new NameGiver({ store, log, publicHost: deps.publicHost, mostNames: deps.quotas['wildcard-names'] });
+  const names = new NameGiver({
+    store,
+    log,
+    spending: deps.spending,
+    publicHost: deps.publicHost,
+    mostNames: deps.quotas['wildcard-names'],
+  });
   const channel = deps.openChannel({
     replicas: deps.replicas,
     directory,

@@ -3,6 +3,7 @@ import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 import { type AgentDeps, createAgents } from './agents.ts';
 import type { Beacon } from './beacon/beacon.ts';
 import { defaultQuotas, type QuotaLimits } from './budgets/quotas.ts';
+import { SharedSpending } from './budgets/shared-spending.ts';
 import { defaultWriteRate, WriteBudget, type WriteRate } from './budgets/write-budget.ts';
 import { guardedTimers, systemTimers, type Timers } from './channel/timers.ts';
 import type { Channel } from './channel/types.ts';
@@ -48,7 +49,10 @@ import type { TenantRuntimes } from './runtime/runtimes.ts';
 
 /** What the controller is built from. */
 export interface AppDeps<C extends Channel = Channel>
-  extends Omit<AgentDeps<C>, 'metrics' | 'timers' | 'connections' | 'onLastOnline' | 'quotas' | 'replicas'> {
+  extends Omit<
+    AgentDeps<C>,
+    'metrics' | 'timers' | 'connections' | 'onLastOnline' | 'quotas' | 'replicas' | 'spending'
+  > {
   readonly log: FastifyBaseLogger;
   readonly metrics: Metrics;
   /** Address at which others reach the controller, as the operator names it. */
@@ -105,10 +109,12 @@ export function createApp<C extends Channel>(deps: AppDeps<C>): App<C> {
   const connections = createConnections(deps);
   const replicas = deps.replicas ?? alone(deps.version, store.now);
   const timers = guardedTimers(deps.timers ?? systemTimers, (err) => log.error({ err }, 'a timer failed'));
+  const spending = new SharedSpending({ replicas, timers, now: store.now });
   const agents = createAgents({
     ...deps,
     quotas: deps.quotas ?? defaultQuotas,
     replicas,
+    spending,
     timers,
     connections,
     onLastOnline: (tenant, moments) => objects.gatewayLists.lastOnline(tenant, moments),
@@ -129,6 +135,7 @@ export function createApp<C extends Channel>(deps: AppDeps<C>): App<C> {
     ...signIn,
     beacon: deps.beacon,
     replicas,
+    spending,
     timers,
     states: runtimes,
     worlds: runtimes,
@@ -146,7 +153,7 @@ export function createApp<C extends Channel>(deps: AppDeps<C>): App<C> {
     () => originOf(signIn.signInUrl()),
     (server) => {
       const auth = authOf(signIn, authenticator, sessions);
-      const served = operationDeps(deps, { auth, runtimes, streams, connections });
+      const served = operationDeps(deps, { auth, runtimes, streams, connections, spending });
       registerOperations(server, deps.basePath, served, features.handlers);
       installLogout(server, deps.basePath, (provider, token) => logoutByProvider(signIn, provider, token));
     },
@@ -214,14 +221,16 @@ function operationDeps(
     runtimes,
     streams,
     connections,
+    spending,
   }: {
     readonly auth: AuthDeps;
     readonly runtimes: TenantRuntimes;
     readonly streams: OpenStreams;
     readonly connections: Connections;
+    readonly spending: SharedSpending;
   },
 ): OperationDeps {
-  const writes = new WriteBudget(deps.writeRate ?? defaultWriteRate, deps.store.now);
+  const writes = new WriteBudget(deps.writeRate ?? defaultWriteRate, deps.store.now, spending);
   return {
     streamLimits,
     ...deps,

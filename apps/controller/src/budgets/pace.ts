@@ -1,7 +1,10 @@
 import { ApiError } from '../errors.ts';
+import type { SharedSpending, Spend } from './shared-spending.ts';
 
 /** How often something may begin. */
 export interface PaceLimit {
+  /** Name among the budgets that replicas share. */
+  readonly name: string;
   /** How many may begin at once. */
   readonly burst: number;
   /** Time until one more may begin, milliseconds. */
@@ -16,8 +19,11 @@ export class Pace {
   /** By subject, the least recent first: when all of its burst may be used again, epoch milliseconds. */
   readonly #restedAt = new Map<string, number>();
 
-  constructor(limit: PaceLimit) {
+  readonly #spend: Spend;
+
+  constructor(limit: PaceLimit, spending: Pick<SharedSpending, 'share'>) {
     this.#limit = limit;
+    this.#spend = spending.share(limit.name, (subject, amount, now) => this.#take(subject, amount, now));
   }
 
   /** Counts one that begins. Throws `rate_limited`; a refused one does not count. */
@@ -26,8 +32,14 @@ export class Pace {
     const rested = Math.max(now, this.#restedAt.get(subject) ?? 0);
     const owed = rested - now + restMs;
     if (owed > burst * restMs) throw this.#tooOften(Math.ceil((owed - burst * restMs) / 1000));
+    this.#take(subject, 1, now);
+    this.#spend(subject, 1);
+  }
+
+  #take(subject: string, count: number, now: number): void {
+    const rested = Math.max(now, this.#restedAt.get(subject) ?? 0);
     this.#restedAt.delete(subject);
-    this.#restedAt.set(subject, rested + restMs);
+    this.#restedAt.set(subject, rested + count * this.#limit.restMs);
     this.#forgetRested(now);
   }
 

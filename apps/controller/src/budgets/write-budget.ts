@@ -1,5 +1,6 @@
 import { Allowance } from '../channel/allowance.ts';
 import { ApiError } from '../errors.ts';
+import type { SharedSpending, Spend } from './shared-spending.ts';
 
 /** How fast a tenant may write. */
 export interface WriteRate {
@@ -18,22 +19,32 @@ export class WriteBudget {
   readonly #now: () => number;
   readonly #tenants = new Map<string, Allowance>();
 
-  constructor(rate: WriteRate, now: () => number) {
+  readonly #spend: Spend;
+
+  constructor(rate: WriteRate, now: () => number, spending: Pick<SharedSpending, 'share'>) {
     this.#rate = rate;
     this.#now = now;
+    this.#spend = spending.share('writes', (tenant, cost, at) => void this.#of(tenant).spend(cost, at));
   }
 
   /** Counts a request with this many writes against the tenant's budget. Throws `rate_limited`. */
   spend(tenant: string, bytes: number, writes = 1): void {
-    const { perSecond, burstSeconds } = this.#rate;
-    const now = this.#now();
-    const known = this.#tenants.get(tenant) ?? new Allowance(perSecond * burstSeconds, perSecond, now);
-    this.#tenants.set(tenant, known);
+    const { perSecond } = this.#rate;
     const cost = writes + bytes / bytesPerWrite;
-    const waitMs = known.take(cost, now);
-    if (waitMs === 0) return;
+    const waitMs = this.#of(tenant).take(cost, this.#now());
+    if (waitMs === 0) {
+      this.#spend(tenant, cost);
+      return;
+    }
     const detail = `The tenant may write ${perSecond} times a second, less often with large bodies: retry later`;
     throw new ApiError('rate_limited', detail, [], Math.ceil(waitMs / 1000));
+  }
+
+  #of(tenant: string): Allowance {
+    const { perSecond, burstSeconds } = this.#rate;
+    const known = this.#tenants.get(tenant) ?? new Allowance(perSecond * burstSeconds, perSecond, this.#now());
+    this.#tenants.set(tenant, known);
+    return known;
   }
 }
 

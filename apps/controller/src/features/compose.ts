@@ -1,5 +1,6 @@
 import type { OperationName } from '@sallyport/contract';
 import type { BeaconKeys } from '../beacon/keys.ts';
+import type { SharedSpending } from '../budgets/shared-spending.ts';
 import type { Timers } from '../channel/timers.ts';
 import type { Channel, DesiredStates } from '../channel/types.ts';
 import type { Countries } from '../countries.ts';
@@ -25,6 +26,8 @@ export interface FeatureParts extends ObjectQueries, SignInDeps {
   readonly identity: ControllerIdentity;
   readonly channel: Channel;
   readonly replicas: Replicas;
+  /** Budgets that all replicas share. */
+  readonly spending: SharedSpending;
   readonly states: Pick<DesiredStates, 'current'>;
   readonly worlds: Pick<TenantRuntimes, 'world'>;
   /** Where the controller may call on behalf of tenants. */

@@ -24,7 +24,13 @@ async function open(t: TestContext, mostNames = 1_000) {
     );
   const warn = (facts: object, text: string) => assert.fail(`${text} ${JSON.stringify(facts)}`);
   const publicHost = async () => 'access.corp.example';
-  const giver = new NameGiver({ store, publicHost, mostNames, log: { warn } });
+  const giver = new NameGiver({
+    spending: { share: () => () => undefined },
+    store,
+    publicHost,
+    mostNames,
+    log: { warn },
+  });
   const agent = { role: 'gateway', id: gateway.id, tenant } as const;
   const ask = (name: string, device = 'd1') => giver.ask(agent, name, device);
   /** By resource: the names that the world has, without the wildcards themselves. */

@@ -1,6 +1,7 @@
 import { parseEndpoint } from '@sallyport/contract';
 import type { Named } from '@sallyport/contract/channel';
 import { canonicalName } from '@sallyport/contract/host-name';
+import type { SharedSpending, Spend } from '../budgets/shared-spending.ts';
 import type { AgentRef, NameRequests } from '../channel/types.ts';
 import { byAgent } from '../db/contexts.ts';
 import type { Store, Tx } from '../db/store.ts';
@@ -15,6 +16,7 @@ export interface NameRequestDeps {
   readonly publicHost: () => Promise<string | null>;
   /** Most names of wildcards in one tenant. */
   readonly mostNames: number;
+  readonly spending: Pick<SharedSpending, 'share'>;
   readonly log: { readonly warn: (facts: object, text: string) => void };
 }
 
@@ -41,8 +43,16 @@ export class NameGiver implements NameRequests {
   readonly #events = new RequestRate({ everyMs: eventEveryMs, burst: 100, perSecond: 0.01, remembered: 10_000 });
   readonly #waiting = new Map<string, Asked[]>();
 
+  readonly #spend: { readonly device: Spend; readonly tenant: Spend };
+
   constructor(deps: NameRequestDeps) {
     this.#deps = deps;
+    const shared = (name: string, rate: RequestRate) =>
+      deps.spending.share(name, (owner, count, now) => rate.spent(owner, count, now));
+    this.#spend = {
+      device: shared('names of a device', this.#ofDevice),
+      tenant: shared('names of a tenant', this.#ofTenant),
+    };
   }
 
   ask(gateway: AgentRef, name: string, device: string): Promise<Outcome> {
@@ -103,7 +113,12 @@ export class NameGiver implements NameRequests {
   }
 
   #admits(tenant: string, device: string, now: number): boolean {
-    return this.#ofDevice.admits(`${tenant} ${device}`, '', now) && this.#ofTenant.admits(tenant, '', now);
+    const owner = `${tenant} ${device}`;
+    if (!this.#ofDevice.admits(owner, '', now)) return false;
+    this.#spend.device(owner, 1);
+    if (!this.#ofTenant.admits(tenant, '', now)) return false;
+    this.#spend.tenant(tenant, 1);
+    return true;
   }
 
   /** Leaves an event when names are refused to a device, or when a tenant has no place for more. */

@@ -14,16 +14,24 @@ export class RequestRate {
   }
 
   admits(owner: string, key: string, now: number): boolean {
-    const { everyMs, burst, perSecond, remembered } = this.#limits;
+    const { everyMs, burst, remembered } = this.#limits;
     const pair = `${owner} ${key}`;
     const last = this.#keys.get(pair);
     if (last !== undefined && now - last < everyMs) return false;
-    const bucket = this.#owners.get(owner);
-    const level = bucket === undefined ? 0 : Math.max(0, bucket.level - ((now - bucket.at) * perSecond) / 1000);
-    if (level + 1 > burst) return false;
+    if (this.#level(owner, now) + 1 > burst) return false;
     renew(this.#keys, pair, now, remembered);
-    renew(this.#owners, owner, { level: level + 1, at: now }, remembered);
+    this.spent(owner, 1, now);
     return true;
+  }
+
+  /** Takes off what an owner has used up elsewhere. */
+  spent(owner: string, count: number, now: number): void {
+    renew(this.#owners, owner, { level: this.#level(owner, now) + count, at: now }, this.#limits.remembered);
+  }
+
+  #level(owner: string, now: number): number {
+    const bucket = this.#owners.get(owner);
+    return bucket === undefined ? 0 : Math.max(0, bucket.level - ((now - bucket.at) * this.#limits.perSecond) / 1000);
   }
 }
 

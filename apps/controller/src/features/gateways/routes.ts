@@ -1,5 +1,6 @@
 import type { BeaconKeys } from '../../beacon/keys.ts';
 import { Pace } from '../../budgets/pace.ts';
+import type { SharedSpending } from '../../budgets/shared-spending.ts';
 import type { Channel } from '../../channel/types.ts';
 import { type Scoped, scoped } from '../../db/scoped.ts';
 import type { Store, Tx } from '../../db/store.ts';
@@ -20,6 +21,7 @@ import type { GatewayUpgrades } from './upgrades/upgrades.ts';
 
 /** What the operations on gateways need. */
 export interface GatewayRouteDeps {
+  readonly spending: Pick<SharedSpending, 'share'>;
   readonly store: Store;
   readonly box: SecretBox;
   readonly identity: ControllerIdentity;
@@ -50,10 +52,15 @@ type GatewayOperation =
 /** Gateways. */
 export const gatewayFeature = { routes: gatewayRoutes };
 
+const testLimit = {
+  ...{ name: 'tests of gateways', burst: 10, restMs: 5_000 },
+  refusal: 'A tenant may test 10 gateways at once',
+};
+
 function gatewayRoutes(deps: GatewayRouteDeps): Handlers<GatewayOperation> {
   const { store, gateways, gatewayLists, channel, upgrades } = deps;
   const tests = new ConfigurationTests(channel, outsideWith(deps.beacon.keys.probe.privateKey, deps.egress));
-  const pace = new Pace({ burst: 10, restMs: 5_000, refusal: 'A tenant may test 10 gateways at once' });
+  const pace = new Pace(testLimit, deps.spending);
   const commandDeps = { ...deps, presence: channel };
   const answer = async (tx: Tx, context: RequestContext, row: GatewayRow) => ({
     body: await gateways.view(tx.scoped, context, row),

@@ -1,4 +1,5 @@
 import type { SentMail } from '@sallyport/contract';
+import type { SharedSpending } from '../../budgets/shared-spending.ts';
 import { type Scoped, scoped } from '../../db/scoped.ts';
 import type { Store } from '../../db/store.ts';
 import { ApiError, invalidField } from '../../errors.ts';
@@ -14,6 +15,7 @@ import { TestMailBudget } from './test-mail-budget.ts';
 
 /** What the operations on mail need. */
 interface MailRouteDeps {
+  readonly spending: Pick<SharedSpending, 'share'>;
   readonly store: Store;
   readonly mail: Mail;
   readonly signInUrl: () => string;
@@ -27,7 +29,7 @@ export const mailFeature = { routes: mailRoutes };
 
 function mailRoutes(deps: MailRouteDeps): Handlers<'getMailStatus' | 'sendTestMail'> {
   const { store, mail } = deps;
-  const budget = new TestMailBudget(store.now);
+  const budget = new TestMailBudget(store.now, deps.spending);
   return {
     getMailStatus: {
       read: ({ tenant }) =>

@@ -1,3 +1,4 @@
+import type { SharedSpending, Spend } from '../../budgets/shared-spending.ts';
 import { ApiError } from '../../errors.ts';
 
 /** Test mails of a tenant within an hour. */
@@ -9,17 +10,29 @@ export class TestMailBudget {
   readonly #now: () => number;
   readonly #spent = new Map<string, number[]>();
 
-  constructor(now: () => number) {
+  readonly #spend: Spend;
+
+  constructor(now: () => number, spending: Pick<SharedSpending, 'share'>) {
     this.#now = now;
+    this.#spend = spending.share('test mails', (tenant, count, at) => {
+      const mails = Array.from({ length: Math.min(count, perHour) }, () => at);
+      this.#spent.set(tenant, [...this.#recent(tenant), ...mails]);
+    });
   }
 
   /** Counts a test mail. Throws `rate_limited` when the tenant has sent too many. */
   spend(tenant: string): void {
     const now = this.#now();
-    const recent = (this.#spent.get(tenant) ?? []).filter((at) => at > now - hourMs);
+    const recent = this.#recent(tenant);
     const [oldest] = recent;
     if (oldest !== undefined && recent.length >= perHour)
       throw new ApiError('rate_limited', 'Too many test mails', [], Math.ceil((oldest + hourMs - now) / 1000));
     this.#spent.set(tenant, [...recent, now]);
+    this.#spend(tenant, 1);
+  }
+
+  #recent(tenant: string): number[] {
+    const after = this.#now() - hourMs;
+    return (this.#spent.get(tenant) ?? []).filter((at) => at > after);
   }
 }

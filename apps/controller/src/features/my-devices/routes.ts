@@ -1,4 +1,5 @@
 import { Pace } from '../../budgets/pace.ts';
+import type { SharedSpending } from '../../budgets/shared-spending.ts';
 import { scoped } from '../../db/scoped.ts';
 import type { Tx } from '../../db/store.ts';
 import type { Handlers, RequestContext } from '../../http/handlers.ts';
@@ -9,6 +10,7 @@ import { type Asking, explainMine, myResources } from './reach.ts';
 
 /** What the operations on a person's own devices need. */
 export interface MyDeviceDeps extends ConfigurationDeps {
+  readonly spending: Pick<SharedSpending, 'share'>;
   readonly devices: DeviceQueries;
   /** WireGuard keys of the controller itself, base64. */
   readonly reservedKeys: ReadonlySet<string>;
@@ -27,21 +29,31 @@ type MyDeviceOperation =
 export const myDeviceFeature = { routes: myDeviceRoutes };
 
 /** A deleted device's addresses rest for a while: one person must not use up those of the tenant. */
-const writeLimit = { burst: 20, restMs: 10_000, refusal: 'A person may change own devices 20 times at once' };
+const writeLimit = {
+  name: 'own devices',
+  burst: 20,
+  restMs: 10_000,
+  refusal: 'A person may change own devices 20 times at once',
+};
 
 /** Both walk through policies and resources. */
-const askLimit = { burst: 30, restMs: 1_000, refusal: 'A person may ask for the own access 30 times at once' };
+const askLimit = {
+  name: 'own access',
+  burst: 30,
+  restMs: 1_000,
+  refusal: 'A person may ask for the own access 30 times at once',
+};
 
 function myDeviceRoutes(deps: MyDeviceDeps): Handlers<MyDeviceOperation> {
   const { store, devices, reservedKeys } = deps;
   const configurationOf = createDeviceConfigurations(deps);
-  const writes = new Pace(writeLimit);
+  const writes = new Pace(writeLimit, deps.spending);
   const writer = (context: RequestContext): string => {
     const person = personOf(context);
     writes.begin(person, store.now());
     return person;
   };
-  const asks = new Pace(askLimit);
+  const asks = new Pace(askLimit, deps.spending);
   const asker = (context: RequestContext): Asking => {
     const person = personOf(context);
     asks.begin(person, store.now());
