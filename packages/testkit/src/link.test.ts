@@ -75,13 +75,13 @@ test('a cut is silent or unplugs the host, and a series of requests measures its
     await until('requests to fail', async () => (await errors()).length >= 5);
     const restoredAt = monotonicMs();
     await right.restore();
-    const { at, ms } = await stream.answered(restoredAt);
-    const { failed, ms: lasted } = outageOf(await stream.samples(), cutAt);
+    const answer = await stream.answered(restoredAt);
+    // On a busy machine a later request may fail as well.
+    const seen = (await stream.samples()).filter(({ at }) => at <= answer.at);
+    const { failed, ms: lasted } = outageOf(seen, cutAt);
+    const latest = Math.max(...seen.map(({ at, ms }) => at + ms));
     assert.ok(failed >= 5);
-    assert.ok(
-      lasted !== null && lasted >= restoredAt - cutAt && lasted <= at + ms - cutAt + 300,
-      `${how}: ${lasted} ms`,
-    );
+    assert.ok(lasted !== null && lasted >= restoredAt - cutAt && lasted <= latest - cutAt, `${how}: ${lasted} ms`);
   }
   const samples = await stream.stop();
   assert.ok(samples.length > 20);

@@ -13,7 +13,7 @@ const STATE: HostState = {
   routes: [],
 };
 
-describe('host with addresses of the overlay', { skip, timeout: 60_000 }, () => {
+describe('host with addresses of the overlay', { skip }, () => {
   const space = new Namespace('c');
   const neighbour = new Namespace('n');
   before(async () => {

@@ -19,7 +19,7 @@ const SOME: ClientHostState = { ...NONE, prefixes: ['10.5.0.0/16', 'fd11::/32'] 
 const MORE: ClientHostState = { ...NONE, prefixes: ['10.5.0.0/16', '10.6.0.9/32', 'fd11::/32', 'fd12::/32'] };
 const FULL: ClientHostState = { ...NONE, prefixes: ['0.0.0.0/0', '::/0'] };
 
-describe('changes of a client host from memory', { skip, timeout: 120_000 }, () => {
+describe('changes of a client host from memory', { skip }, () => {
   let space: Namespace;
 
   beforeEach(async () => {

@@ -26,7 +26,7 @@ const STATE: ClientHostState = {
 };
 const FULL: ClientHostState = { ...STATE, prefixes: ['0.0.0.0/0', '::/0'] };
 
-describe('client host', { skip, timeout: 60_000 }, () => {
+describe('client host', { skip }, () => {
   const device = new Namespace('d');
   const tunnel = new Namespace('t');
   const router = new Namespace('n');

@@ -10,7 +10,7 @@ const skip = await namespacesMissing();
 const BRANCH = { v4: '10.1.0.5', v6: 'fd11::5' } as const;
 const FAMILIES = ['v4', 'v6'] as const;
 
-describe('ICMP errors about foreign flows', { skip, timeout: 60_000 }, () => {
+describe('ICMP errors about foreign flows', { skip }, () => {
   const net = new Topology();
   let perl = false;
   let port = 5500;

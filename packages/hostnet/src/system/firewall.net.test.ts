@@ -17,7 +17,7 @@ import type { FirewallState } from '../types.ts';
 
 const skip = await namespacesMissing();
 
-describe('firewall, with packets', { skip, timeout: 60_000 }, () => {
+describe('firewall, with packets', { skip }, () => {
   const net = new Topology();
   before(async () => {
     await net.start();

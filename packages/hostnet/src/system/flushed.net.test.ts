@@ -5,7 +5,7 @@ import { exampleState, GATEWAY_LAN, HOST, OVERLAY, Topology } from '../testing/t
 
 const skip = await namespacesMissing();
 
-describe('after a flush of the ruleset without an agent', { skip, timeout: 60_000 }, () => {
+describe('after a flush of the ruleset without an agent', { skip }, () => {
   const net = new Topology();
   before(async () => {
     await net.start();

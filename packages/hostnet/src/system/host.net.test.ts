@@ -13,7 +13,7 @@ const STATE: HostState = {
   routes: [],
 };
 
-describe('host', { skip, timeout: 30_000 }, () => {
+describe('host', { skip }, () => {
   const space = new Namespace('h');
   before(async () => {
     await space.start();

@@ -8,7 +8,7 @@ import { ALICE, exampleState, GATEWAY_LAN, HOST, OTHER, OVERLAY, RESOURCE, Topol
 const skip = await namespacesMissing();
 const never = new Promise<void>(() => {});
 
-describe('hostile packets', { skip, timeout: 60_000 }, () => {
+describe('hostile packets', { skip }, () => {
   const net = new Topology();
   let perl = false;
   before(async () => {

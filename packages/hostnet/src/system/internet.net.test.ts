@@ -15,7 +15,7 @@ const LATER = { v4: '62.4.0.10', v6: '2a02:1::10' } as const;
 /** Behind the neighbour: an address of the internet. */
 const FAR = { v4: '198.41.0.4', v6: '2001:500::4' } as const;
 
-describe('the internet of a gateway', { skip, timeout: 60_000 }, () => {
+describe('the internet of a gateway', { skip }, () => {
   const net = new Topology();
   const server = new Namespace('i');
   before(async () => {

@@ -11,7 +11,7 @@ import type { FirewallState, Profile } from '../types.ts';
 const skip = await namespacesMissing();
 const TABLE = ['inet', 'sallyport_sp0'];
 
-describe('firewall, against the kernel', { skip, timeout: 60_000 }, () => {
+describe('firewall, against the kernel', { skip }, () => {
   const space = new Namespace('k');
   before(async () => {
     await space.start();

@@ -44,7 +44,7 @@ function state(change: Partial<FirewallState> = {}): FirewallState {
   };
 }
 
-describe('names', { skip, timeout: 120_000 }, () => {
+describe('names', { skip }, () => {
   const net = new Topology();
   before(async () => {
     await net.start();

@@ -6,7 +6,7 @@ import { exampleState, OVERLAY } from '../testing/topology.ts';
 const skip = await namespacesMissing();
 const TABLE = 'inet sallyport_sp0';
 
-describe('changes of a firewall by one long-lived nft', { skip, timeout: 120_000 }, () => {
+describe('changes of a firewall by one long-lived nft', { skip }, () => {
   const space = new Namespace('w');
   before(async () => {
     await space.start();

@@ -14,7 +14,7 @@ const OUTSIDE = { v4: '10.2.0.5', v6: 'fd12::5' } as const;
 const IMPOSTOR = { v4: '10.1.0.9', v6: 'fd11::9' } as const;
 const FAMILIES = ['v4', 'v6'] as const;
 
-describe('paths between gateways, with packets', { skip, timeout: 60_000 }, () => {
+describe('paths between gateways, with packets', { skip }, () => {
   const net = new Topology();
   let perl = false;
   before(async () => {

@@ -16,7 +16,7 @@ const KERNEL_TICK_MS = 10;
 const DATA = `04000000${'00'.repeat(28)}`;
 const HANDSHAKE = `01000000${'00'.repeat(144)}`;
 
-describe('relay in the kernel', { skip, timeout: 60_000 }, () => {
+describe('relay in the kernel', { skip }, () => {
   const a = new Namespace('a');
   const relay = new Namespace('r');
   const b = new Namespace('b');

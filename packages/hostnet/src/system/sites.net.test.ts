@@ -12,7 +12,7 @@ const LOCAL = { v4: '10.1.7.7', v6: 'fd11::77' } as const;
 const OUTSIDE = { v4: '10.2.0.5', v6: 'fd12::5' } as const;
 const UNKNOWN_OVERLAY = { v4: '100.64.0.50', v6: 'fd7a:1::50' } as const;
 
-describe('sites, with packets', { skip, timeout: 60_000 }, () => {
+describe('sites, with packets', { skip }, () => {
   const net = new Topology();
   before(async () => {
     await net.start();

@@ -12,7 +12,7 @@ const GATEWAY_WAN = { v4: '192.0.2.1', v6: 'fd02::1' } as const;
 const CONTAINER = { v4: '172.17.0.2', v6: 'fd17::2' } as const;
 const FAMILIES = ['v4', 'v6'] as const;
 
-describe('foreign packets on a host with forwarding enabled for the tunnel', { skip, timeout: 60_000 }, () => {
+describe('foreign packets on a host with forwarding enabled for the tunnel', { skip }, () => {
   const net = new Topology();
   const stranger = new Namespace('s');
   const container = new Namespace('c');

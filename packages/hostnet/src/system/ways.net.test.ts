@@ -21,7 +21,7 @@ const PREFIXES = ['10.1.0.0/16', 'fd11::/32'];
 const HERE = 82;
 const THERE = 80;
 
-describe('ways between gateways, with packets', { skip, timeout: 120_000 }, () => {
+describe('ways between gateways, with packets', { skip }, () => {
   const net = new Topology();
   const office = new Namespace('o');
   before(async () => {
