@@ -87,7 +87,15 @@ export function createAgents<C extends Channel>(deps: AgentDeps<C>) {
     names,
     enrolled: () => runtimes.agentCount(),
   });
-  const paths = new Paths({ store, channel, states: runtimes, worlds: runtimes, mapping, log });
+  const paths = new Paths({
+    store,
+    channel,
+    states: runtimes,
+    worlds: runtimes,
+    mapping,
+    shared: () => replicas.others().length > 0,
+    log,
+  });
   const mapped = (agent: string) => {
     paths.mapped(agent).catch((err) => log.warn({ err, agent }, 'could not tell where an agent is seen'));
   };

@@ -26,7 +26,7 @@ interface Tested {
   pairs(): Promise<{ a: string; b: string; relay_id: string; port: number; needed_at: number }[]>;
 }
 
-async function open(t: TestContext): Promise<Tested> {
+async function open(t: TestContext, others = false): Promise<Tested> {
   const app = await openTestApp(t);
   const mappings = new Map<string, Mapping>();
   const peers = new Map<string, StateItem[]>();
@@ -43,6 +43,7 @@ async function open(t: TestContext): Promise<Tested> {
     states,
     worlds: app.app.runtimes,
     mapping: (agent) => mappings.get(agent) ?? { kind: 'undecided' },
+    shared: () => others,
     log: pino({ level: 'silent' }),
   });
   t.after(() => paths.stop());
@@ -348,6 +349,33 @@ test('pairs without a request for a day end, unless they carry traffic; pairs of
     [true],
   );
   assert.equal(left[0]?.needed_at, app.clock.now);
+});
+
+test('with other processes, a pair that carries traffic there stays, and an unused one ends somewhat later', async (t) => {
+  const { app, paths, gateway, device, connect, find, pairs } = await open(t, true);
+  await gateway('relay', { ...relaying, relay_to: 52999 });
+  const g = await gateway('g');
+  const [elsewhere, unused] = [await device(), await device()];
+  for (const d of [elsewhere, unused]) {
+    connect(d, g);
+    await find(d, g, true);
+  }
+  app.clock.now += 24 * 3600 * 1000 + 600_000;
+  await paths.sweep();
+  assert.equal((await pairs()).length, 2, 'this process knows no path through it');
+  const [a, b] = [elsewhere, g].sort();
+  await app.store.db
+    .updateTable('relay_pairs')
+    .set({ needed_at: app.clock.now })
+    .where('a', '=', a ?? '')
+    .where('b', '=', b ?? '')
+    .execute();
+  app.clock.now += 3600_000;
+  await paths.sweep();
+  assert.deepEqual(
+    (await pairs()).map((pair) => [pair.a, pair.b]),
+    [[a, b]],
+  );
 });
 
 test('the WireGuard port of a relay is no port of a pair', async (t) => {

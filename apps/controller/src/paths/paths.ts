@@ -22,6 +22,8 @@ export interface PathsDeps {
   readonly worlds: { world(tenant: string): Promise<World> };
   /** Returns the mapping that the beacon sees for an agent now. */
   readonly mapping: (agent: string) => Mapping;
+  /** Whether other processes use the database, and may know paths of agents that this one does not. */
+  readonly shared: () => boolean;
   readonly log: { readonly warn: (facts: object, text: string) => void };
 }
 
@@ -90,14 +92,17 @@ export class Paths {
   }
 
   /**
-   * Moves pairs away from draining relays, and ends pairs without a request for a day. To be called from time to time.
+   * Moves pairs away from draining relays, and ends pairs without a request for a day. To be called from time to time, by
+   * each process that uses the database: pairs that carry traffic are known to those that have their agents.
    */
   async sweep(): Promise<void> {
     await this.#leaveDraining();
     const now = this.#deps.store.now();
     if (now - this.#sweptAt < sweepEveryMs) return;
     this.#sweptAt = now;
-    await endUnneeded(this.#deps.store, now - unneededMs, (pair) => this.#used(pair));
+    const asked = now - unneededMs;
+    const before = this.#deps.shared() ? asked - othersMs : asked;
+    await endUnneeded(this.#deps.store, { asked, before }, (pair) => this.#used(pair));
   }
 
   /** Moves pairs of a draining relay to another one, if there is one, before their flows are cut. */
@@ -209,3 +214,5 @@ const returnMs = 15_000;
 const trialMs = 15_000;
 const unneededMs = 24 * 3600 * 1000;
 const sweepEveryMs = 600_000;
+/** Time for other processes to say that a pair carries traffic: several of their sweeps. */
+const othersMs = 4 * sweepEveryMs;

@@ -40,12 +40,20 @@ export async function allocateRelay(
   });
 }
 
-/** Ends pairs without a request since `before` (epoch milliseconds). Pairs that are `used` count as requested now. */
-export async function endUnneeded(store: Store, before: number, used: (pair: RelayPairRow) => boolean): Promise<void> {
+/**
+ * Ends pairs without a request since `before` (epoch milliseconds). Of those without one since `asked`, which is no earlier,
+ * the `used` ones count as requested now.
+ */
+export async function endUnneeded(
+  store: Store,
+  { asked, before }: { readonly asked: number; readonly before: number },
+  used: (pair: RelayPairRow) => boolean,
+): Promise<void> {
   const old = await unscoped(store.db, 'ageing is the same for every tenant')
     .selectFrom('relay_pairs')
     .selectAll()
-    .where('needed_at', '<', before)
+    .where('needed_at', '<', asked)
+    .orderBy('needed_at')
     .limit(sweepLimit)
     .execute();
   for (const [tenant, pairs] of Map.groupBy(old, (row) => row.tenant_id))
@@ -53,7 +61,9 @@ export async function endUnneeded(store: Store, before: number, used: (pair: Rel
       for (const { a, b } of pairs) {
         // Meanwhile it may have been requested, or deleted.
         const pair = await findPair(tx.scoped, { a, b });
-        if (pair !== undefined && pair.needed_at < before) await (used(pair) ? need(tx, pair) : end(tx, pair));
+        if (pair === undefined || pair.needed_at >= asked) continue;
+        if (used(pair)) await need(tx, pair);
+        else if (pair.needed_at < before) await end(tx, pair);
       }
     });
 }
