@@ -152,6 +152,8 @@ interface GatewayTable {
   overlay_v4: string;
   overlay_v6: string;
   mapping_independent: Bit | null;
+  /** `host:port` by the source of its channel, whether or not a beacon sees the gateway. */
+  channel_endpoint: string | null;
   relay_from: Generated<number>;
   relay_to: Generated<number>;
   drain_since: number | null;

@@ -62,6 +62,7 @@ export async function createGateway(
     identity_key: null,
     wireguard_key: null,
     mapping_independent: null,
+    channel_endpoint: null,
     ...relayPorts(body.relayPorts, body.wireguardPort),
     drain_since: null,
     labels: labelsColumn(body.labels),

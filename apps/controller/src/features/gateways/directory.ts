@@ -28,7 +28,6 @@ export interface DirectoryDeps {
 export function createGatewayDirectory(deps: DirectoryDeps) {
   const { store } = deps;
   const refused = new RefusedEnrolments(store);
-  const sources = new ChannelSources();
   const book: AgentBook = {
     find: async (gateway) => {
       const row = await findAnywhere(store, gateway);
@@ -54,8 +53,7 @@ export function createGatewayDirectory(deps: DirectoryDeps) {
     book,
     deployed: (gateway: string, at: number) =>
       observe(store, gateway, 'deployed', (row) => ({ deployed_on: row.deployed_on ?? at })),
-    observed: async (gateway: string, told: GatewayFacts) => {
-      const facts = sources.merge(gateway, told);
+    observed: async (gateway: string, facts: GatewayFacts) => {
       const { discoveredEndpoint: endpoint } = facts;
       const reachable = endpoint ? { discoveredEndpoint: await endpointForOthers(deps, endpoint) } : {};
       await observe(store, gateway, 'observed', (row) => observedFacts(row, { ...facts, ...reachable }));
@@ -83,30 +81,21 @@ const record = (row: GatewayRow): AgentRecord => ({
   wireguardPublicKey: row.wireguard_key,
 });
 
-/** Source addresses of the channels of gateways, used while the beacon does not see a gateway. */
-class ChannelSources {
-  readonly #endpoints = new Map<string, string>();
-
-  merge(gateway: string, facts: GatewayFacts): GatewayFacts {
-    const { discoveredEndpoint, mappingIndependent } = facts;
-    if (mappingIndependent === null) return { ...facts, discoveredEndpoint: this.#endpoints.get(gateway) ?? null };
-    if (mappingIndependent === undefined && discoveredEndpoint) this.#endpoints.set(gateway, discoveredEndpoint);
-    return facts;
-  }
+/** What the beacon sees counts more than where the channel comes from. Both may be known to different processes. */
+function observedFacts(row: GatewayRow, facts: GatewayFacts): RowUpdate<'gateways'> {
+  const { error } = facts;
+  return { ...(error === undefined ? {} : { error }), ...endpointFacts(row, facts) };
 }
 
-/** What the beacon sees counts more than where the channel comes from. */
-function observedFacts(
+function endpointFacts(
   row: GatewayRow,
-  { error, discoveredEndpoint, mappingIndependent }: GatewayFacts,
+  { discoveredEndpoint: endpoint, mappingIndependent: mapping }: GatewayFacts,
 ): RowUpdate<'gateways'> {
-  const known = mappingIndependent !== undefined || row.mapping_independent === null;
-  const mapping = mappingIndependent ?? null;
-  return {
-    ...(error === undefined ? {} : { error }),
-    ...(discoveredEndpoint === undefined || !known ? {} : { discovered_endpoint: discoveredEndpoint }),
-    ...(mappingIndependent === undefined ? {} : { mapping_independent: mapping === null ? null : bit(mapping) }),
-  };
+  const seen = endpoint === undefined ? {} : { discovered_endpoint: endpoint };
+  if (mapping === null) return { discovered_endpoint: row.channel_endpoint, mapping_independent: null };
+  if (mapping !== undefined) return { ...seen, mapping_independent: bit(mapping) };
+  if (endpoint === undefined) return {};
+  return { channel_endpoint: endpoint, ...(row.mapping_independent === null ? seen : {}) };
 }
 
 async function enrol(
@@ -165,8 +154,11 @@ async function observe(
 /** Facts are no administrator's change: version and `updatedAt` stay. */
 async function updateFacts(tx: Tx, row: GatewayRow, facts: RowUpdate<'gateways'>): Promise<void> {
   if (!areNews(row, facts)) return;
-  const news = Object.entries(facts).filter(([column, value]) => row[column as keyof GatewayRow] !== value);
   await updateGateway(tx, row.id, facts);
+  // Agents are told of the endpoint that counts, and there is no commit for the other one.
+  const { channel_endpoint: _, ...shown } = facts;
+  const news = Object.entries(shown).filter(([column, value]) => row[column as keyof GatewayRow] !== value);
+  if (news.length === 0) return;
   tx.changed({ kind: 'gateway', id: row.id, op: 'update', name: row.name, after: Object.fromEntries(news) });
 }
 

@@ -88,6 +88,18 @@ test('the beacon is believed more than where the channel comes from, for as long
   assert.deepEqual(await shown(), ['198.51.100.2:51820', undefined], 'the newest that the channel has shown');
 });
 
+test('where the channel comes from counts again when a process ends the mapping that has not heard the channel', async (t) => {
+  const app = await openTestApp(t);
+  const other = await openTestApp(t, { store: app.store });
+  const { id } = await makers(app).gateway('Berlin');
+  await app.parts.directory.observed(id, { discoveredEndpoint: '198.51.100.1:51820' });
+  await other.parts.directory.observed(id, { discoveredEndpoint: '198.51.100.1:4711', mappingIndependent: true });
+  await app.parts.directory.observed(id, { discoveredEndpoint: '198.51.100.2:51820' });
+  assert.equal((await get(app, id)).discoveredEndpoint, '198.51.100.1:4711');
+  await other.parts.directory.observed(id, { mappingIndependent: null });
+  assert.equal((await get(app, id)).discoveredEndpoint, '198.51.100.2:51820');
+});
+
 test('relayed pairs end with either end, with the relay, and with the port that they had', async (t) => {
   const app = await openTestApp(t);
   const make = makers(app);
