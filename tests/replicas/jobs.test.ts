@@ -10,9 +10,11 @@ import { Cleanup, PostgresServer, until } from '@sallyport/testkit';
 import type { AppDeps } from '../../apps/controller/src/app.ts';
 import { asOnlyRunner } from '../../apps/controller/src/db/jobs.ts';
 import type { PostgresPlace } from '../../apps/controller/src/db/postgres/place.ts';
+import { MailFailure } from '../../apps/controller/src/mail/mail-server.ts';
 import type { MailService } from '../../apps/controller/src/mail/types.ts';
 import { present } from '../../apps/controller/src/testing/channel.ts';
 import { openTestApp, type TestApp } from '../../apps/controller/src/testing/harness.ts';
+import { MemoryReplicas } from '../../apps/controller/src/testing/replicas.ts';
 import { openSharedStores } from '../../apps/controller/src/testing/shared-stores.ts';
 
 const cleanup = new Cleanup();
@@ -80,6 +82,32 @@ test('two replicas that send at once send every mail once', async (t) => {
     return (await waiting(a)) === 0;
   });
   assert.deepEqual(letters.sent.toSorted(), emails.toSorted());
+});
+
+test('every replica says why no mail leaves, also those that do not send', async (t) => {
+  let works = false;
+  const mailServer: MailService['server'] = {
+    send: async () => {
+      if (!works) throw new MailFailure('server', 'It is down', null);
+    },
+  };
+  const { stores, clock } = await openSharedStores(t, server.url());
+  const network = new MemoryReplicas(() => clock.now);
+  const deps = { mail: { from: 'sally@example.com', server: mailServer } };
+  const a = await openTestApp(t, { ...deps, store: stores[0], replicas: network.join('a') });
+  const b = await openTestApp(t, { ...deps, store: stores[1], replicas: network.join('b') });
+  await invite(a, 1);
+  await a.app.mail.deliver();
+  const problem = async (app: TestApp) =>
+    (await app.request('GET', '/tenants/mail', { key: a.tenant.key })).json.problem ?? null;
+  await until('the other one knows', async () => (await problem(b)) === 'It is down');
+  works = true;
+  clock.now += 60_000;
+  await until('the other one sends', async () => {
+    await b.app.mail.deliver();
+    return (await waiting(b)) === 0;
+  });
+  await until('both know', async () => (await problem(a)) === null && (await problem(b)) === null);
 });
 
 test('a replica goes on with the mails and the upkeep of one that was killed', async (t) => {

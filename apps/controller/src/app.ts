@@ -124,7 +124,7 @@ export function createApp<C extends Channel>(deps: AppDeps<C>): App<C> {
   const authenticator = new ApiKeyAuthenticator(store);
   const sessions = new Sessions(store);
   const signInUrl = () => deps.publicUrl ?? deps.localUrl();
-  const mail = createMail({ ...deps, timers, signInUrl, service: deps.mail ?? null });
+  const mail = createMail({ ...deps, replicas, timers, signInUrl, service: deps.mail ?? null });
   const signIn = createSignIn({ ...deps, signInUrl, mail });
   const offer = installOffer(releaseOf(deps), signInUrl);
   const upgrades = new GatewayUpgrades({ ...deps, channel, offer });

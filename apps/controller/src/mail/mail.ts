@@ -6,6 +6,7 @@ import type { Store } from '../db/store.ts';
 import { ApiError } from '../errors.ts';
 import { Outbox } from '../objects/mail/outbox.ts';
 import { answerForgotten } from '../objects/sign-in/forgotten.ts';
+import type { Replicas } from '../replicas/types.ts';
 import type { SecretBox } from '../secrets/box.ts';
 import { asMailFailure } from './mail-server.ts';
 import { Postman } from './postman.ts';
@@ -17,6 +18,7 @@ export interface MailDeps {
   readonly box: SecretBox;
   readonly log: FastifyBaseLogger;
   readonly timers: Timers;
+  readonly replicas: Pick<Replicas, 'tell' | 'handle'>;
   readonly signInUrl: () => string;
   /** Null: the controller sends no mail. */
   readonly service: MailService | null;
@@ -31,11 +33,13 @@ export function createMail(deps: MailDeps): Mail {
   if (deps.service === null) return { ...silent, outbox };
   const { store, log, service } = deps;
   const domain = service.from.slice(service.from.lastIndexOf('@') + 1);
+  const problem = new SharedProblem(deps.replicas);
   const postman = new Postman({
     ...deps,
     outbox,
     server: service.server,
     domain,
+    problemChanged: (text) => problem.set(text),
     failed: (failure) => log.warn(failure.facts, 'a mail was not sent'),
   });
   const rounds = new Rounds(deps.timers, async () => {
@@ -52,7 +56,7 @@ export function createMail(deps: MailDeps): Mail {
   return {
     outbox,
     from: service.from,
-    problem: () => postman.problem,
+    problem: () => problem.text,
     sendNow: async (to, letter) => {
       const messageId = `<${randomUUID()}@${domain}>`;
       await service.server.send({ ...letter, to, messageId }).catch((error: unknown) => {
@@ -69,6 +73,30 @@ export function createMail(deps: MailDeps): Mail {
     },
   };
 }
+
+/**
+ * Why the mail server could not be used the last time; null when it could. The replica that sends tells the others, which
+ * answer people as well.
+ */
+class SharedProblem {
+  readonly #replicas: MailDeps['replicas'];
+  text: string | null = null;
+
+  constructor(replicas: MailDeps['replicas']) {
+    this.#replicas = replicas;
+    replicas.handle(problemTopic, (body) => {
+      this.text = typeof body === 'string' ? body : null;
+    });
+  }
+
+  set(text: string | null): void {
+    if (text === this.text) return;
+    this.text = text;
+    this.#replicas.tell('others', problemTopic, text);
+  }
+}
+
+const problemTopic = 'mail-problem';
 
 const silent: Omit<Mail, 'outbox'> = {
   from: null,

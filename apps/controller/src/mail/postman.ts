@@ -19,6 +19,8 @@ export interface PostmanDeps {
   /** Domain of the identifiers of mails. */
   readonly domain: string;
   readonly signInUrl: () => string;
+  /** Told after each try whether the mail server could be used: why not, or null. */
+  readonly problemChanged: (problem: string | null) => void;
   /** Told of each try that failed. */
   readonly failed: (failure: MailFailure) => void;
 }
@@ -38,16 +40,10 @@ export class Postman {
   readonly #deps: PostmanDeps;
   #pausedUntil = 0;
   #pause: number = pauseMs.first;
-  #problem: string | null = null;
   readonly #stopping = new AbortController();
 
   constructor(deps: PostmanDeps) {
     this.#deps = deps;
-  }
-
-  /** Why the mail server could not be used the last time; null when it could. */
-  get problem(): string | null {
-    return this.#problem;
   }
 
   /** Ends the try under way. */
@@ -114,7 +110,8 @@ export class Postman {
       if (this.#stopping.signal.aborted) return;
       return this.#failed(mail, error);
     }
-    [this.#problem, this.#pause] = [null, pauseMs.first];
+    this.#pause = pauseMs.first;
+    this.#deps.problemChanged(null);
     await this.#note(mail, { state: 'SENT', failure: null, at: store.now() });
   }
 
@@ -143,7 +140,7 @@ export class Postman {
     if (failure.kind === 'never') return this.#note(mail, { state: 'FAILED', failure: failure.message, at: now });
     const tries = mail.tries + 1;
     if (failure.kind === 'server') {
-      this.#problem = failure.message;
+      this.#deps.problemChanged(failure.message);
       this.#pausedUntil = now + this.#pause;
       this.#pause = Math.min(this.#pause * 2, pauseMs.longest);
       return this.#note(mail, { state: 'WAITING', failure: failure.message, tries, next: this.#pausedUntil });
