@@ -33,6 +33,7 @@ import type {
   DesiredStates,
   NameRequests,
   Presence,
+  SharedStatus,
   StateChange,
 } from './types.ts';
 import { UnreachableNotices } from './unreachable-notices.ts';
@@ -169,6 +170,13 @@ export class AgentEntry {
 
   view(): Presence {
     return this.#presence.view(this.#host.clock());
+  }
+
+  /** What other processes are told. */
+  status(): SharedStatus {
+    const now = this.#host.clock();
+    const { statistics: _, probes: _probes, clockSkewMs: _skew, names: _names, ...status } = this.view();
+    return { ...status, heartbeatMs: this.#presence.heartbeatMs, until: this.#presence.aliveUntil(now) };
   }
 
   /** Follows the desired state from now on, if it does not yet. */

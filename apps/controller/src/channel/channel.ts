@@ -10,22 +10,25 @@ import { Doorway, type DoorwayHost, type Visitor } from './doorway.ts';
 import { ChannelEvents } from './events.ts';
 import type { Place } from './gate.ts';
 import { Heartbeats } from './heartbeats.ts';
+import { endInSlices, watchContact } from './holding.ts';
 import { moveLinks } from './key-move.ts';
 import { canonicalKey, sameKey } from './keys.ts';
 import { LastHandshakes } from './last-handshakes.ts';
+import { logRefusal } from './log.ts';
 import { type ChannelLimits, defaultLimits } from './limits.ts';
 import { Link, type LinkEnding, type LinkHost } from './link.ts';
 import { Observations } from './observations.ts';
 import { absent } from './presence.ts';
+import { presentState } from './present-state.ts';
 import type { RefusalCode } from './refusals.ts';
 import { Session } from './session.ts';
 import type { Hello, Proof, Report, SessionEffect } from './session-types.ts';
 import { guardedTimers, systemTimers, type Timers } from './timers.ts';
-import type { AgentRecord, Channel, Presence } from './types.ts';
+import type { AgentRecord, Channel, LocalAgents, Presence } from './types.ts';
 import { WorkQueue } from './work-queue.ts';
 
 /** The channel as its owner uses it. */
-export interface AgentChannel extends Channel {
+export interface AgentChannel extends Channel, LocalAgents {
   /** Serves the channel path on this server. */
   attach(server: Server): void;
   counters(): Readonly<ChannelCounters>;
@@ -66,6 +69,10 @@ class ChannelServer implements AgentChannel {
   readonly #entryHost: EntryHost;
   #cancelFlush: () => void = () => {};
   #cancelMove: () => void = () => {};
+  #cancelWatch: () => void = () => {};
+  /** Links of agents that another process has taken. */
+  readonly #moved = new WeakSet<object>();
+  #leaving = false;
   #stopped: Promise<void> | null = null;
 
   constructor(deps: ChannelDeps) {
@@ -83,7 +90,8 @@ class ChannelServer implements AgentChannel {
     const presenceChanged = (agent: string) => this.#events.presence.tell(agent);
     const observations = (this.#observations = new Observations(directory, log, budget, presenceChanged));
     const opened = (visitor: Visitor) => this.#opened(visitor);
-    const mayUpgrade: DoorwayHost['mayUpgrade'] = (...who) => deps.connections?.upgrading(...who) ?? true;
+    const mayUpgrade: DoorwayHost['mayUpgrade'] = (...who) =>
+      !this.#leaving && (deps.connections?.upgrading(...who) ?? true);
     this.#doorway = new Doorway({
       clock,
       timers,
@@ -120,10 +128,33 @@ class ChannelServer implements AgentChannel {
   attach(server: Server): void {
     this.#doorway.attach(server);
     this.#flushLater();
+    const { holding, clock } = this.#deps;
+    if (holding === undefined) return;
+    this.#cancelWatch();
+    this.#cancelWatch = watchContact({ holding, clock, timers: this.#timers, links: this.#live });
   }
 
   presence(agent: string): Presence {
     return this.#entries.get(agent)?.view() ?? absent;
+  }
+
+  /** Everything about the agents of this process is at hand. */
+  async gather(): Promise<void> {}
+
+  lose(agent: string): void {
+    const link = this.#entries.get(agent)?.link;
+    if (link == null) return;
+    this.#moved.add(link);
+    link.input({ type: 'rejected', code: 'taken-over' });
+  }
+
+  status(agent: string) {
+    return this.#entries.get(agent)?.status() ?? null;
+  }
+
+  async handOver(): Promise<void> {
+    this.#leaving = true;
+    await endInSlices(this.#live, this.#timers);
   }
 
   deviceLastHandshake(device: string): number | null {
@@ -185,6 +216,7 @@ class ChannelServer implements AgentChannel {
     this.#events.clear();
     this.#cancelFlush();
     this.#cancelMove();
+    this.#cancelWatch();
     const closed = this.#doorway.close();
     for (const link of this.#links) link.goAway();
     for (const entry of this.#entries.values()) entry.stop();
@@ -249,19 +281,21 @@ class ChannelServer implements AgentChannel {
   /** Reads the record after the state: a re-key or deletion is in the record, or arrives later as a change. */
   async #welcome(link: Link, hello: Hello, proof: Proof, admission: Admitted): Promise<void> {
     const { record: admitted, enrolled } = admission;
+    const { directory, leaseMs, log, holding } = this.#deps;
+    if (this.#leaving) return link.input({ type: 'rejected', code: 'busy' });
+    const claim = await holding?.claim(admitted);
     if (link.over || this.#stopped !== null) return;
     const entry = this.#entry(admitted);
     entry.open();
     const { generation } = entry;
-    const { directory, states, leaseMs, log } = this.#deps;
-    const state = await states.current(admitted.id, admitted.tenant);
+    const state = await presentState(this.#deps, admitted, proof.state?.revision);
     const record = await directory.agents[admitted.role].find(admitted.id);
     if (link.over || this.#stopped !== null) return;
     const identityKey = record === null || record === 'deleted' ? null : record.identityKey;
     const same = identityKey !== null && sameKey(identityKey, canonicalKey(hello.identityKey) ?? '');
-    if (record === null || record === 'deleted' || !same || state === null || entry.generation !== generation) {
-      link.input({ type: 'rejected', code: 'busy' });
-      return;
+    const mayServe = this.#mayServe(admitted.id, claim);
+    if (record === null || record === 'deleted' || !same || state === null || entry.generation !== generation || !mayServe) {
+      return link.input({ type: 'rejected', code: 'busy' });
     }
     link.entry = entry;
     const newHost = enrolled || admitted.wireguardPublicKey !== record.wireguardPublicKey;
@@ -280,11 +314,21 @@ class ChannelServer implements AgentChannel {
       feed: entry.feed,
       state,
       leaseMs: () => leaseMs(tenant),
+      leaseFrom: holding && (() => (this.#mayServe(entry.id, claim) ? holding.lastContact() : null)),
       heartbeatMs,
       mapping,
     });
     this.#leaveDoor(link);
+    // Other processes are told even when nothing is shown otherwise.
+    if (holding !== undefined) this.#events.presence.tell(entry.id);
     if (link.session.knowsKey) this.#deps.followed?.(admitted);
+  }
+
+  /** Whether this process has the agent by the claim, or a later one, and may sign for it. */
+  #mayServe(agent: string, claim: number | undefined): boolean {
+    const { holding } = this.#deps;
+    if (holding === undefined || claim === undefined) return true;
+    return (holding.generation(agent) ?? 0) >= claim && holding.maySign();
   }
 
   async #load(link: Link, entry: AgentEntry): Promise<void> {
@@ -304,10 +348,7 @@ class ChannelServer implements AgentChannel {
   }
 
   #refused(link: Link, { role, agent }: Hello, code: RefusalCode): void {
-    const facts = { [role]: agent, code, address: link.address };
-    if (code === 'already-enrolled')
-      this.#deps.log.warn(facts, `a second agent came with the token of an enrolled ${role}`);
-    else this.#deps.log.info(facts, 'agent refused');
+    logRefusal(this.#deps.log, role, { [role]: agent, code, address: link.address });
     link.input({ type: 'rejected', code });
   }
 
@@ -324,7 +365,7 @@ class ChannelServer implements AgentChannel {
 
   /** An agent that answers its replacement is a second one. The old connection of a reconnect gives no answer. */
   #answered(link: Link, { code }: LinkEnding): void {
-    if (code !== 'taken-over' || link.entry === null) return;
+    if (code !== 'taken-over' || link.entry === null || this.#moved.has(link)) return;
     this.#counters.takenOver++;
     const facts = { [link.entry.role]: link.entry.id, older: link.address, newer: link.entry.link?.address };
     this.#deps.log.warn(facts, 'two agents with the same identity; the newer took over; was the host copied?');

@@ -13,6 +13,11 @@ export interface DeliverySettings {
   readonly sign: (text: string) => string;
   /** Length of a lease that begins now, milliseconds. */
   readonly leaseMs: () => number;
+  /**
+   * Latest moment from which a lease may count, epoch milliseconds. Null: nothing may be signed. Left out: the present
+   * moment.
+   */
+  readonly leaseFrom?: (() => number | null) | undefined;
   /** Least time between deltas, and the most between deltas that close nothing. */
   readonly deltaGapMs: number;
   readonly mostDeltaGapMs: number;
@@ -43,6 +48,8 @@ export class Delivery {
   #sent: (Position & { readonly serial: number }) | null = null;
   #loading = false;
   #blocked = false;
+  /** Nothing could be signed at the last try. */
+  #cut = false;
   #sentAt = Number.NEGATIVE_INFINITY;
   /** Time from the last delta to the next one that closes nothing. */
   #gapMs = 0;
@@ -73,8 +80,9 @@ export class Delivery {
 
   /** Returns the messages that are due. */
   flush(now: number): DeliveryStep[] {
+    this.#cut = false;
     const plan = this.#plan();
-    if (plan === null || plan.at > now) return [];
+    if (plan === null || plan.at > now || !this.#maySign()) return [];
     if (plan.why === 'delta') return this.#delta(plan.delta(), plan.changes, now);
     if (plan.why === 'lease') return this.#lease(now);
     this.#loading = true;
@@ -103,7 +111,7 @@ export class Delivery {
   }
 
   #plan(): Plan | null {
-    if (this.#blocked || this.#loading) return null;
+    if (this.#blocked || this.#loading || this.#cut) return null;
     const path = this.#sent === null ? null : this.#feed.pathFrom(this.#sent.serial);
     if (path === null) return { why: 'snapshot', at: this.#snapshotAt + this.#settings.snapshotGapMs };
     if (path.delta !== null) {
@@ -117,7 +125,14 @@ export class Delivery {
     return Math.min(3_600_000, this.#settings.leaseMs() / 4);
   }
 
+  /** After a refusal nothing is due until the next `flush`. */
+  #maySign(): boolean {
+    this.#cut = this.#settings.leaseFrom?.() === null;
+    return !this.#cut;
+  }
+
   #snapshot(state: DesiredState, now: number): DeliveryStep[] {
+    if (!this.#maySign()) return [];
     const position = { revision: state.revision, hash: state.hash };
     const serial = this.#feed.locate(position);
     this.#sent = serial === null ? null : { ...position, serial };
@@ -150,7 +165,7 @@ export class Delivery {
   }
 
   #sign(position: Position, now: number): SignedStatement {
-    const leaseUntil = now + this.#settings.leaseMs();
+    const leaseUntil = Math.min(now, this.#settings.leaseFrom?.() ?? now) + this.#settings.leaseMs();
     const statement = { agent: this.#settings.agent, ...position, issuedAt: now, leaseUntil };
     this.#signedAt = now;
     this.#leaseUntil = leaseUntil;

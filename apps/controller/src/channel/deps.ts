@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Mapping } from '@sallyport/contract/channel';
 import type { ControllerIdentity } from './keys.ts';
+import type { Holding } from './holding.ts';
 import type { ChannelLimits } from './limits.ts';
 import type { Log } from './log.ts';
 import type { Timers } from './timers.ts';
@@ -31,6 +32,10 @@ export interface ChannelDeps {
   /** Called when an agent was welcomed that knows the present key of the controller. */
   readonly followed?: (agent: AgentRef) => void;
   readonly graceMs?: number;
+  /** Left out: this process is alone with its database, so that it has all agents. */
+  readonly holding?: Holding;
+  /** Hears of everything that the database holds of a tenant by now. Left out: this process knows it always. */
+  readonly catchUp?: (tenant: string) => Promise<void>;
   readonly log: Log;
   /** Returns the source address of a request. The caller decides which proxies to trust. */
   readonly peerAddress: (request: IncomingMessage) => string;

@@ -143,6 +143,17 @@ export class AgentPresence {
     else this.#behindSince ??= now;
   }
 
+  /** When the agent counts as gone by time alone; null: not by time, or it is gone already. */
+  aliveUntil(now: number): number | null {
+    if (!this.alive(now) || this.#connected) return null;
+    const goneAt = Math.min(this.#missedAt(), (this.#goneAt ?? 0) + this.#settings.graceMs);
+    return Math.max(goneAt, this.#heldUntil ?? 0);
+  }
+
+  get heartbeatMs(): number {
+    return this.#heartbeatMs;
+  }
+
   get heldUntil(): number | null {
     return this.#heldUntil;
   }

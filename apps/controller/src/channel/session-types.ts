@@ -24,6 +24,7 @@ export type SessionEvent =
       readonly feed: StateFeed;
       readonly state: DesiredState;
       readonly leaseMs: () => number;
+      readonly leaseFrom?: (() => number | null) | undefined;
       /** Interval of the agent's heartbeats. */
       readonly heartbeatMs: number;
       /** Returns the mapping that the beacon sees for the agent now. */

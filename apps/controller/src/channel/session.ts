@@ -171,7 +171,7 @@ export class Session {
   }
 
   #admitted(input: Extract<SessionEvent, { type: 'admitted' }>, now: number): SessionEffect[] {
-    const { leaseMs, feed, state, name, mapping, heartbeatMs } = input;
+    const { leaseMs, leaseFrom, feed, state, name, mapping, heartbeatMs } = input;
     this.#heartbeatMs = heartbeatMs;
     this.#mapping = mapping;
     const { deltaGapMs, mostDeltaGapMs, snapshotGapMs } = this.#limits;
@@ -180,6 +180,7 @@ export class Session {
       items: itemsFor(this.#protocol),
       sign: this.#key.sign,
       leaseMs,
+      leaseFrom,
       deltaGapMs,
       mostDeltaGapMs,
       snapshotGapMs,

@@ -194,9 +194,18 @@ export interface ConnectionGuard {
   proven(socket: Duplex): void;
 }
 
+/** What a view may need of an agent beside its status. */
+export type ReportKind = 'statistics' | 'probes' | 'paths';
+
 /** The channel as the rest of the controller uses it. Agents are named by the id of their gateway or device. */
 export interface Channel {
   presence(agent: string): Presence;
+  /**
+   * Gets what `presence`, `paths` and `relayTimes` tell of agents that are connected to other processes. `statistics`
+   * are counters, clock and applied state; `paths` are times to relays too. Resolves after a second at the latest, without
+   * what did not come. What was not asked for is empty.
+   */
+  gather(agents: readonly string[], kind: ReportKind): Promise<void>;
   /** Returns the last handshake of a device with any gateway that this process has heard of, epoch milliseconds. */
   deviceLastHandshake(device: string): number | null;
   /** Asks the agent to run all probes now. Resolves with null when no agent is connected or no answer comes in time. */
@@ -230,4 +239,24 @@ export interface Channel {
    */
   onReport(listener: (id: string, what: 'report' | 'handshake') => void): () => void;
   stop(): Promise<void>;
+}
+
+/** What the processes that share a database need of the channel of each. */
+export interface LocalAgents {
+  /** Another process has the agent from now on: its connection here ends. */
+  lose(agent: string): void;
+  /** Status of an agent that is or was connected here, for other processes; null: there is no such agent. */
+  status(agent: string): SharedStatus | null;
+  /** Lets no agent connect any more, and ends the connections some at a time, so that other processes take the agents. */
+  handOver(): Promise<void>;
+}
+
+/** Status of an agent as the process that has it tells the others. */
+export interface SharedStatus
+  extends Pick<Presence, 'connected' | 'alive' | 'converged' | 'lastSeen' | 'error' | 'applied' | 'safeToStop'> {
+  readonly agent?: AgentDescription;
+  /** Interval of the agent's heartbeats, milliseconds. */
+  readonly heartbeatMs: number;
+  /** When the agent counts as gone by time alone, epoch milliseconds; null: the holder says when. */
+  readonly until: number | null;
 }

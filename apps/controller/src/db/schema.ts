@@ -26,6 +26,7 @@ export interface Database {
   deleted_gateways: { id: string; tenant_id: string; deleted_at: number };
   devices: DeviceTable;
   deleted_devices: { id: string; tenant_id: string; deleted_at: number };
+  agent_holders: AgentHolderTable;
   enrolment_keys: EnrolmentKeyTable;
   relay_pairs: RelayPairTable;
   users: UserTable;
@@ -353,6 +354,15 @@ interface AuditEventTable {
   after: string | null;
   prev_hash: string;
   hash: string;
+}
+
+interface AgentHolderTable {
+  agent: string;
+  tenant_id: string;
+  replica: string;
+  generation: number;
+  previous: string | null;
+  claimed_at: number;
 }
 
 interface ChangeLogTable {

@@ -1,0 +1,146 @@
+import type { Replicas, StoredFact } from '../../replicas/types.ts';
+import { Alarm, type Timers } from '../timers.ts';
+import type { SharedStatus } from '../types.ts';
+import { LiveReplicas } from './live-replicas.ts';
+import { readStatus } from './status.ts';
+
+/** Kind of the facts that tell the status of agents. */
+export const statusKind = 'status';
+
+/** An agent as another process told of it. */
+interface Foreign {
+  readonly generation: number;
+  readonly replica: string;
+  readonly status: SharedStatus;
+  /** When it was last heard of, as shown. It never goes back. */
+  lastSeen: number | null;
+}
+
+/** What is told of agents of other processes. */
+export type ForeignStatus = Omit<SharedStatus, 'heartbeatMs' | 'until'>;
+
+/** What foreign agents use, and what they tell. */
+export interface ForeignAgentsHost {
+  readonly replicas: Replicas;
+  readonly clock: () => number;
+  readonly timers: Timers;
+  /** The status of an agent may have changed. */
+  readonly changed: (agent: string) => void;
+}
+
+/** A foreign agent is heard of in steps of this length, so that lists of agents stay as they are for a while. */
+const seenStepMs = 60_000;
+
+/**
+ * Agents that other processes have, as these tell in facts. The agents of a process that ended keep their status until
+ * they should have found another one.
+ */
+export class ForeignAgents {
+  readonly #host: ForeignAgentsHost;
+  readonly #agents = new Map<string, Foreign>();
+  readonly #live: LiveReplicas;
+  /** When agents without a connection count as gone. */
+  readonly #until = new Map<string, number>();
+  readonly #alarm: Alarm;
+
+  constructor(host: ForeignAgentsHost) {
+    const { replicas, clock, timers } = host;
+    this.#host = host;
+    this.#alarm = new Alarm(timers, clock, () => this.#time());
+    this.#live = new LiveReplicas({ replicas, clock, timers, over: (replica) => this.#over(replica) });
+    replicas.facts.follow(statusKind, (fact) => this.#told(fact));
+  }
+
+  stop(): void {
+    this.#alarm.stop();
+    this.#live.stop();
+  }
+
+  generation(agent: string): number | undefined {
+    return this.#agents.get(agent)?.generation;
+  }
+
+  /** Process that has the agent, as far as is known, if it is there to be asked. */
+  holder(agent: string): string | null {
+    const replica = this.#agents.get(agent)?.replica;
+    return replica !== undefined && this.#host.replicas.isAlive(replica) ? replica : null;
+  }
+
+  /** The agent is here from now on. */
+  forget(agent: string): void {
+    this.#agents.delete(agent);
+    this.#until.delete(agent);
+  }
+
+  /** Null: no other process has told of the agent. */
+  status(agent: string): ForeignStatus | null {
+    const known = this.#agents.get(agent);
+    if (known === undefined) return null;
+    const { heartbeatMs, until, ...status } = known.status;
+    const now = this.#host.clock();
+    const standing = this.#live.standing(known.replica);
+    if (standing === 'unknown') return { ...gone, ...(status.agent && { agent: status.agent }) };
+    const held = standing === 'alive' || now < standing.until;
+    const connected = status.connected && held;
+    const alive = status.alive && (status.connected ? held : until === null ? held : now < until);
+    if (connected && alive && standing === 'alive') this.#seen(known, now - 3 * heartbeatMs);
+    return {
+      ...status,
+      connected,
+      alive,
+      converged: status.converged && alive,
+      safeToStop: status.safeToStop && connected,
+      lastSeen: known.lastSeen,
+    };
+  }
+
+  /** An agent that is alive was heard of within three heartbeats. */
+  #seen(known: Foreign, at: number): void {
+    known.lastSeen = Math.max(known.lastSeen ?? 0, Math.floor(at / seenStepMs) * seenStepMs);
+  }
+
+  #told({ object: agent, value, generation, replica }: StoredFact): void {
+    const known = this.#agents.get(agent);
+    if (known !== undefined && known.generation > generation) return;
+    const status = value === null ? null : readStatus(value);
+    this.#live.follow(replica);
+    this.forget(agent);
+    if (status !== null) {
+      const lastSeen = known === undefined ? status.lastSeen : Math.max(known.lastSeen ?? 0, status.lastSeen ?? 0);
+      this.#agents.set(agent, { generation, replica, status, lastSeen: lastSeen === 0 ? null : lastSeen });
+      if (!status.connected && status.alive && status.until !== null) {
+        this.#until.set(agent, status.until);
+        this.#alarm.set(status.until);
+      }
+    }
+    this.#host.changed(agent);
+  }
+
+  #time(): void {
+    const now = this.#host.clock();
+    for (const [agent, until] of this.#until) {
+      if (until > now) {
+        this.#alarm.set(until);
+        continue;
+      }
+      this.#until.delete(agent);
+      this.#host.changed(agent);
+    }
+  }
+
+  /** The agents of a process that ended have had their time to come back. */
+  #over(replica: string): void {
+    for (const [agent, known] of this.#agents) if (known.replica === replica) this.#host.changed(agent);
+  }
+}
+
+/** Nothing is known of an agent whose process ended before this one began, as after a start without others. */
+const gone: ForeignStatus = {
+  connected: false,
+  alive: false,
+  converged: false,
+  lastSeen: null,
+  error: null,
+  applied: null,
+  safeToStop: false,
+};

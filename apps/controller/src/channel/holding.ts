@@ -1,0 +1,66 @@
+import type { Timers } from './timers.ts';
+import type { AgentRef } from './types.ts';
+
+/** What makes sure that only one process acts for an agent. */
+export interface Holding {
+  /** Makes this process the only holder of an agent. Rejects when that cannot be made sure of. */
+  claim(agent: AgentRef): Promise<number>;
+  /** Generation of the claim, or undefined: another process has the agent. */
+  generation(agent: string): number | undefined;
+  /** Whether the database answered lately enough to sign for agents. */
+  maySign(): boolean;
+  /** When the database last answered, epoch milliseconds. */
+  lastContact(): number;
+}
+
+/** A connection of an agent, as it is ended here. */
+interface Held {
+  readonly over: boolean;
+  readonly pump: () => void;
+  input(input: { readonly type: 'rejected'; readonly code: 'busy' }): void;
+}
+
+/** What the look at the database uses. */
+export interface CutOffHost {
+  readonly holding: Holding;
+  readonly clock: () => number;
+  readonly timers: Timers;
+  readonly links: ReadonlySet<Held>;
+}
+
+/** Time without the database after which agents are sent to other processes. */
+const endAfterMs = 15_000;
+const lookMs = 500;
+
+/**
+ * Ends all connections after a time without the database, and goes on with them when it is back earlier. Returns a function
+ * that ends the look.
+ */
+export function watchContact({ holding, clock, timers, links }: CutOffHost): () => void {
+  let cut = false;
+  const look = (): void => {
+    cancel = timers.after(lookMs, look);
+    const signs = holding.maySign();
+    if (signs && cut) for (const link of links) link.pump();
+    cut = !signs;
+    if (clock() - holding.lastContact() < endAfterMs) return;
+    for (const link of [...links]) link.input({ type: 'rejected', code: 'busy' });
+  };
+  let cancel = timers.after(lookMs, look);
+  return () => cancel();
+}
+
+/** Connections ended at once, and time between them: a hundred a second, or all within half a minute. */
+const atOnce = 10;
+const pauseMs = 100;
+const mostPauses = 300;
+
+/** Ends connections some at a time, so that other processes take their agents one after the other. */
+export async function endInSlices(links: Iterable<Held>, timers: Timers): Promise<void> {
+  const waiting = [...links];
+  const slice = Math.max(atOnce, Math.ceil(waiting.length / mostPauses));
+  while (waiting.length > 0) {
+    for (const link of waiting.splice(0, slice)) if (!link.over) link.input({ type: 'rejected', code: 'busy' });
+    if (waiting.length > 0) await new Promise<void>((resolve) => void timers.after(pauseMs, resolve));
+  }
+}
