@@ -4,9 +4,13 @@ import type { Mapping } from './beacon/mappings.ts';
 import { BeaconPlaces } from './beacon/places.ts';
 import type { QuotaLimits } from './budgets/quotas.ts';
 import type { SharedSpending } from './budgets/shared-spending.ts';
+import { AgentsOfAll } from './channel/across/agents-of-all.ts';
+import type { ChannelDeps } from './channel/deps.ts';
 import type { Timers } from './channel/timers.ts';
-import type { AgentDirectory, Channel, ConnectionGuard, DesiredStates } from './channel/types.ts';
+import type { AgentDirectory, Channel, ConnectionGuard, DesiredStates, LocalAgents } from './channel/types.ts';
 import type { Countries } from './countries.ts';
+import { claimAgents, claimsSince } from './db/agent-holders.ts';
+import { scoped } from './db/scoped.ts';
 import type { Store } from './db/store.ts';
 import { createDeviceDirectory } from './features/devices/directory.ts';
 import { createGatewayDirectory, type DirectoryDeps } from './features/gateways/directory.ts';
@@ -32,10 +36,12 @@ export interface ChannelParts {
   readonly mapping: (agent: string) => Mapping;
   readonly names: NameGiver;
   readonly enrolled: () => number;
+  readonly holding?: NonNullable<ChannelDeps['holding']>;
+  readonly catchUp: (tenant: string) => Promise<void>;
 }
 
 /** What the side of the controller that faces agents needs. */
-export interface AgentDeps<C extends Channel = Channel> {
+export interface AgentDeps<C extends Channel & LocalAgents = Channel & LocalAgents> {
   readonly log: FastifyBaseLogger;
   readonly store: Store;
   readonly box: SecretBox;
@@ -55,7 +61,7 @@ export interface AgentDeps<C extends Channel = Channel> {
 }
 
 /** Builds the side of the controller that faces agents: desired states, channel, beacon and paths. */
-export function createAgents<C extends Channel>(deps: AgentDeps<C>) {
+export function createAgents<C extends Channel & LocalAgents>(deps: AgentDeps<C>) {
   const { log, store, timers, replicas } = deps;
   const whereabouts = new Whereabouts(deps.countries);
   const runtimes = new TenantRuntimes({
@@ -75,7 +81,8 @@ export function createAgents<C extends Channel>(deps: AgentDeps<C>) {
     publicHost: deps.publicHost,
     mostNames: deps.quotas['wildcard-names'],
   });
-  const channel = deps.openChannel({
+  const all = agentsOfAll(deps);
+  const local = deps.openChannel({
     replicas: deps.replicas,
     directory,
     states: runtimes,
@@ -85,8 +92,11 @@ export function createAgents<C extends Channel>(deps: AgentDeps<C>) {
     connections: deps.connections,
     mapping,
     names,
-    enrolled: () => runtimes.agentCount(),
+    enrolled: () => runtimes.agentCount() / (1 + deps.replicas.others().length),
+    catchUp: (tenant) => catchUp(store, tenant),
+    ...(all === null ? {} : { holding: holdingOf(all, deps.replicas) }),
   });
+  const channel = all?.join(local) ?? local;
   const paths = new Paths({
     store,
     channel,
@@ -128,7 +138,32 @@ export function createAgents<C extends Channel>(deps: AgentDeps<C>) {
     runtimes.beaconsChanged();
     beacon.othersChanged();
   });
-  return { whereabouts, runtimes, reservedKeys, channel, beacon, paths, names };
+  return { whereabouts, runtimes, reservedKeys, channel, local, beacon, paths, names };
+}
+
+/** The agents of all processes that share the database; null: there can be no others. */
+function agentsOfAll({ replicas, store, timers, log }: Pick<AgentDeps, 'replicas' | 'store' | 'timers' | 'log'>) {
+  if (replicas.alone) return null;
+  return new AgentsOfAll({
+    ...{ replicas, timers, log, clock: store.now },
+    holders: {
+      claim: (wanted) => claimAgents(store, replicas.self.id, wanted),
+      since: (moment) => claimsSince(store, moment),
+    },
+  });
+}
+
+const holdingOf = ({ claims }: AgentsOfAll, replicas: Replicas): NonNullable<ChannelParts['holding']> => ({
+  claim: (agent) => claims.claim(agent),
+  generation: (agent) => claims.generation(agent),
+  maySign: () => replicas.maySign(),
+  lastContact: () => replicas.lastContact(),
+});
+
+/** Hears of what the database holds of a tenant. Another process may have committed it just now. */
+async function catchUp(store: Store, tenant: string): Promise<void> {
+  const row = await store.read((db) => scoped(db, tenant).selectTenant().select('revision').executeTakeFirst());
+  if (row !== undefined) store.noticed({ tenant, revision: row.revision });
 }
 
 /** WireGuard keys of the controller's own, base64. */

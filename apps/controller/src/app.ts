@@ -6,7 +6,7 @@ import { defaultQuotas, type QuotaLimits } from './budgets/quotas.ts';
 import { SharedSpending } from './budgets/shared-spending.ts';
 import { defaultWriteRate, WriteBudget, type WriteRate } from './budgets/write-budget.ts';
 import { guardedTimers, systemTimers, type Timers } from './channel/timers.ts';
-import type { Channel } from './channel/types.ts';
+import type { Channel, LocalAgents } from './channel/types.ts';
 import { forgetOldMarks } from './db/commit-marks.ts';
 import { asOnlyRunner } from './db/jobs.ts';
 import type { EgressSettings } from './egress/targets.ts';
@@ -48,7 +48,7 @@ import type { Replicas } from './replicas/types.ts';
 import type { TenantRuntimes } from './runtime/runtimes.ts';
 
 /** What the controller is built from. */
-export interface AppDeps<C extends Channel = Channel>
+export interface AppDeps<C extends Channel & LocalAgents = Channel & LocalAgents>
   extends Omit<
     AgentDeps<C>,
     'metrics' | 'timers' | 'connections' | 'onLastOnline' | 'quotas' | 'replicas' | 'spending'
@@ -87,7 +87,7 @@ export interface AppDeps<C extends Channel = Channel>
 }
 
 /** The controller as it runs. */
-export interface App<C extends Channel = Channel> {
+export interface App<C extends Channel & LocalAgents = Channel & LocalAgents> {
   readonly server: FastifyInstance;
   readonly channel: C;
   readonly runtimes: TenantRuntimes;
@@ -104,7 +104,7 @@ export interface App<C extends Channel = Channel> {
 }
 
 /** Builds the whole controller except for listening, signals and the database file. */
-export function createApp<C extends Channel>(deps: AppDeps<C>): App<C> {
+export function createApp<C extends Channel & LocalAgents>(deps: AppDeps<C>): App<C> {
   const { log, store, metrics } = deps;
   const connections = createConnections(deps);
   const replicas = deps.replicas ?? alone(deps.version, store.now);
@@ -119,7 +119,7 @@ export function createApp<C extends Channel>(deps: AppDeps<C>): App<C> {
     connections,
     onLastOnline: (tenant, moments) => objects.gatewayLists.lastOnline(tenant, moments),
   });
-  const { channel, runtimes, beacon, paths, names } = agents;
+  const { channel, local, runtimes, beacon, paths, names } = agents;
   const objects = createObjectQueries({ ...agents, ...deps, states: runtimes });
   const authenticator = new ApiKeyAuthenticator(store);
   const sessions = new Sessions(store);
@@ -146,7 +146,7 @@ export function createApp<C extends Channel>(deps: AppDeps<C>): App<C> {
     explained: metrics.explained,
   });
   const streams = new OpenStreams();
-  metrics.follow({ channel, connections, runtimes, streams, beacon, paths, names, upgrades });
+  metrics.follow({ channel: local, connections, runtimes, streams, beacon, paths, names, upgrades });
   const api = createApi(
     deps,
     connections,
@@ -160,7 +160,7 @@ export function createApp<C extends Channel>(deps: AppDeps<C>): App<C> {
   );
   return {
     server: api.server,
-    channel,
+    channel: local,
     runtimes,
     beacon,
     mail,
@@ -182,10 +182,13 @@ export function createApp<C extends Channel>(deps: AppDeps<C>): App<C> {
       runtimes.dropIdle(store.now() - idleMs);
     },
     stop: async () => {
+      api.sayStopping();
+      if (replicas.others().length > 0) await local.handOver();
       api.beginStop();
       paths.stop();
       await upgrades.stop();
-      await Promise.all([mail.stop(), beacon.stop(), channel.stop(), api.server.close()]);
+      await Promise.all([mail.stop(), beacon.stop(), local.stop(), api.server.close()]);
+      if (channel !== local) await channel.stop();
       runtimes.stop();
       // Moments of use are worth no failed stop: the disk may be full.
       await authenticator.flush().catch((error) => log.warn({ err: error }, 'could not note when keys were used'));
@@ -266,9 +269,12 @@ function createApi(
   register(server);
   return {
     server,
-    /** From now on the health check says so, and sockets that stay open are cut after a grace. */
-    beginStop: () => {
+    /** From now on the health check says so, so that new connections go elsewhere. */
+    sayStopping: () => {
       stopping = true;
+    },
+    /** Sockets that stay open are cut after a grace. */
+    beginStop: () => {
       sockets.cutAfter(stopGraceMs);
     },
   };

@@ -10,13 +10,13 @@ import { Doorway, type DoorwayHost, type Visitor } from './doorway.ts';
 import { ChannelEvents } from './events.ts';
 import type { Place } from './gate.ts';
 import { Heartbeats } from './heartbeats.ts';
-import { endInSlices, watchContact } from './holding.ts';
+import { endInSlices, leaseStart, watchContact } from './holding.ts';
 import { moveLinks } from './key-move.ts';
 import { canonicalKey, sameKey } from './keys.ts';
 import { LastHandshakes } from './last-handshakes.ts';
-import { logRefusal } from './log.ts';
 import { type ChannelLimits, defaultLimits } from './limits.ts';
 import { Link, type LinkEnding, type LinkHost } from './link.ts';
+import { logFailure, logRefusal } from './log.ts';
 import { Observations } from './observations.ts';
 import { absent } from './presence.ts';
 import { presentState } from './present-state.ts';
@@ -109,7 +109,7 @@ class ChannelServer implements AgentChannel {
       sent: ({ type }) => countSent(this.#counters, type),
       ended: (link, ending) => this.#ended(link, ending),
       answered: (link, ending) => this.#answered(link, ending),
-      failed: (link, err) => this.#linkFailed(link, err),
+      failed: (link, err) => logFailure(log, link, err),
     };
     const deviceHandshake = (tenant: string, device: string, at: number) => {
       observations.deviceSeen(tenant, device, at);
@@ -289,14 +289,14 @@ class ChannelServer implements AgentChannel {
     entry.open();
     const { generation } = entry;
     const state = await presentState(this.#deps, admitted, proof.state?.revision);
-    const record = await directory.agents[admitted.role].find(admitted.id);
+    const found = await directory.agents[admitted.role].find(admitted.id);
     if (link.over || this.#stopped !== null) return;
-    const identityKey = record === null || record === 'deleted' ? null : record.identityKey;
-    const same = identityKey !== null && sameKey(identityKey, canonicalKey(hello.identityKey) ?? '');
-    const mayServe = this.#mayServe(admitted.id, claim);
-    if (record === null || record === 'deleted' || !same || state === null || entry.generation !== generation || !mayServe) {
-      return link.input({ type: 'rejected', code: 'busy' });
-    }
+    const record = found === 'deleted' ? null : found;
+    const key = record?.identityKey ?? null;
+    const same = key !== null && sameKey(key, canonicalKey(hello.identityKey) ?? '');
+    const leaseFrom = () => leaseStart(holding, entry.id, claim);
+    const decided = entry.generation === generation && (holding === undefined || leaseFrom() !== null);
+    if (record === null || !same || state === null || !decided) return link.input({ type: 'rejected', code: 'busy' });
     link.entry = entry;
     const newHost = enrolled || admitted.wireguardPublicKey !== record.wireguardPublicKey;
     const agent = { version: hello.agentVersion, ...proof.host, ...(proof.upgrades && { upgrades: proof.upgrades }) };
@@ -314,7 +314,7 @@ class ChannelServer implements AgentChannel {
       feed: entry.feed,
       state,
       leaseMs: () => leaseMs(tenant),
-      leaseFrom: holding && (() => (this.#mayServe(entry.id, claim) ? holding.lastContact() : null)),
+      leaseFrom: holding && leaseFrom,
       heartbeatMs,
       mapping,
     });
@@ -322,13 +322,6 @@ class ChannelServer implements AgentChannel {
     // Other processes are told even when nothing is shown otherwise.
     if (holding !== undefined) this.#events.presence.tell(entry.id);
     if (link.session.knowsKey) this.#deps.followed?.(admitted);
-  }
-
-  /** Whether this process has the agent by the claim, or a later one, and may sign for it. */
-  #mayServe(agent: string, claim: number | undefined): boolean {
-    const { holding } = this.#deps;
-    if (holding === undefined || claim === undefined) return true;
-    return (holding.generation(agent) ?? 0) >= claim && holding.maySign();
   }
 
   async #load(link: Link, entry: AgentEntry): Promise<void> {
@@ -369,11 +362,6 @@ class ChannelServer implements AgentChannel {
     this.#counters.takenOver++;
     const facts = { [link.entry.role]: link.entry.id, older: link.address, newer: link.entry.link?.address };
     this.#deps.log.warn(facts, 'two agents with the same identity; the newer took over; was the host copied?');
-  }
-
-  #linkFailed(link: Link, err: unknown): void {
-    const facts = link.entry === null ? {} : { [link.entry.role]: link.entry.id };
-    this.#deps.log.warn({ err, ...facts, address: link.address }, 'the connection of an agent failed');
   }
 
   #leaveDoor(link: Link): void {

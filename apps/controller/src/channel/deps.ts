@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Mapping } from '@sallyport/contract/channel';
-import type { ControllerIdentity } from './keys.ts';
 import type { Holding } from './holding.ts';
+import type { ControllerIdentity } from './keys.ts';
 import type { ChannelLimits } from './limits.ts';
 import type { Log } from './log.ts';
 import type { Timers } from './timers.ts';

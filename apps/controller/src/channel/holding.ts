@@ -13,6 +13,16 @@ export interface Holding {
   lastContact(): number;
 }
 
+/**
+ * Latest moment from which a lease may count that is signed by right of a claim. Null: another process has the agent, or the
+ * database did not answer for too long. A later claim of this process counts as well.
+ */
+export function leaseStart(holding: Holding | undefined, agent: string, claim: number | undefined): number | null {
+  if (holding === undefined || claim === undefined) return null;
+  const has = (holding.generation(agent) ?? 0) >= claim;
+  return has && holding.maySign() ? holding.lastContact() : null;
+}
+
 /** A connection of an agent, as it is ended here. */
 interface Held {
   readonly over: boolean;

@@ -12,6 +12,7 @@ export function alone(version: string, now: () => number): Replicas {
   const self = thisReplica(version, now());
   return {
     self,
+    alone: true,
     others: () => [],
     isAlive: (id) => id === self.id,
     onChange: () => () => undefined,

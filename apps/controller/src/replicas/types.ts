@@ -62,6 +62,8 @@ export type MessageHandler = (body: unknown, from: string) => unknown;
  */
 export interface Replicas {
   readonly self: Replica;
+  /** No other process can use the database. */
+  readonly alone?: true;
   /** Replicas whose lease has not ended, without this one. */
   others(): readonly Replica[];
   /** Whether the lease of this replica, or of itself, has not ended. */

@@ -1,5 +1,5 @@
 import type { PathReport, ProbeResult } from '@sallyport/contract/channel';
-import type { Channel, Presence } from '../channel/types.ts';
+import type { Channel, LocalAgents, Presence, SharedStatus } from '../channel/types.ts';
 
 /** Presence of a gateway whose agent never came. */
 export const absent: Presence = {
@@ -18,7 +18,7 @@ export const absent: Presence = {
 export const present: Presence = { ...absent, connected: true, alive: true, converged: true };
 
 /** A channel whose agents are what a test says they are. */
-export class ScriptedChannel implements Channel {
+export class ScriptedChannel implements Channel, LocalAgents {
   readonly presences = new Map<string, Presence>();
   readonly handshakes = new Map<string, number>();
   probes: readonly ProbeResult[] | null = null;
@@ -26,6 +26,22 @@ export class ScriptedChannel implements Channel {
   presence(gateway: string): Presence {
     return this.presences.get(gateway) ?? absent;
   }
+
+  async gather(): Promise<void> {}
+
+  /** Agents that other processes have taken, in order. */
+  readonly lost: string[] = [];
+
+  lose(agent: string): void {
+    this.lost.push(agent);
+  }
+
+  status(agent: string): SharedStatus | null {
+    const presence = this.presences.get(agent);
+    return presence === undefined ? null : { ...presence, heartbeatMs: 10_000, until: null };
+  }
+
+  async handOver(): Promise<void> {}
 
   deviceLastHandshake(device: string): number | null {
     return this.handshakes.get(device) ?? null;

@@ -12,7 +12,9 @@ export interface AgentHolders {
   /** Claims of all processes since a moment of the database. */
   since(
     moment: number,
-  ): Promise<readonly { readonly agent: string; readonly replica: string; readonly generation: number; readonly at: number }[]>;
+  ): Promise<
+    readonly { readonly agent: string; readonly replica: string; readonly generation: number; readonly at: number }[]
+  >;
 }
 
 /** What claims use, and what they tell. */
@@ -184,6 +186,8 @@ function readTaken(body: unknown): (readonly [agent: string, generation: number]
   if (!Array.isArray(body)) return [];
   return body.flatMap((one: unknown) => {
     const [agent, generation] = Array.isArray(one) ? (one as unknown[]) : [];
-    return typeof agent === 'string' && Number.isSafeInteger(generation) ? [[agent, generation as number] as const] : [];
+    return typeof agent === 'string' && Number.isSafeInteger(generation)
+      ? [[agent, generation as number] as const]
+      : [];
   });
 }

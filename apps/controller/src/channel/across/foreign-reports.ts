@@ -49,7 +49,8 @@ export class ForeignReports {
     this.#host = host;
     host.replicas.handle(asked, (body, from) => this.#answer(body, from));
     host.replicas.handle(told, (body) => {
-      for (const agent of Array.isArray(body) ? (body as unknown[]) : []) if (typeof agent === 'string') this.#reported(agent);
+      for (const agent of Array.isArray(body) ? (body as unknown[]) : [])
+        if (typeof agent === 'string') this.#reported(agent);
     });
   }
 
@@ -120,7 +121,10 @@ export class ForeignReports {
     const began = performance.now();
     for (let left = agents; left.length > 0; ) {
       const patience = patienceMs - (performance.now() - began);
-      const answer = patience <= 0 ? null : readAnswer(await this.#host.replicas.ask(holder, asked, { agents: left, kind }, patience));
+      const answer =
+        patience <= 0
+          ? null
+          : readAnswer(await this.#host.replicas.ask(holder, asked, { agents: left, kind }, patience));
       const found = answer === null ? [] : left.filter((agent) => answer[agent] !== undefined);
       for (const agent of found) this.#keep(`${kind} ${agent}`, answer?.[agent] ?? {});
       if (found.length === 0) return;

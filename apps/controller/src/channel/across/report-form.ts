@@ -29,9 +29,7 @@ const Statistics = z.object({
 const Reports = z.object({
   statistics: Statistics.optional(),
   probes: z.array(ProbeResult).optional(),
-  paths: z
-    .object({ paths: z.array(PathReport), times: z.array(z.tuple([z.string(), z.number()])) })
-    .optional(),
+  paths: z.object({ paths: z.array(PathReport), times: z.array(z.tuple([z.string(), z.number()])) }).optional(),
 });
 
 const Kind = z.enum(['statistics', 'probes', 'paths'] satisfies ReportKind[]);

@@ -23,7 +23,7 @@ export interface AccessDeps {
   readonly store: Store;
   readonly worlds: { world(tenant: string): Promise<World> };
   readonly states: Pick<DesiredStates, 'current'>;
-  readonly channel: Pick<Channel, 'presence'>;
+  readonly channel: Pick<Channel, 'presence' | 'gather'>;
   readonly gateways: Pick<GatewayQueries, 'nested'>;
 }
 
@@ -53,12 +53,16 @@ async function answerAll(deps: AccessDeps, tenant: string, asked: Question): Pro
   for (const one of found.filter(({ verdict }) => !verdict.allowed).slice(0, mostSuggested))
     one.suggestions = await suggestionsFor(world, one.query);
   const concerned = new Set(found.flatMap(({ gateways }) => gateways.map(({ gateway }) => gateway)));
+  await Promise.all(reportsShown.map((kind) => deps.channel.gather([...concerned], kind)));
   const force = known && target.known ? await inForce(concerned, deps.channel, deps.states) : new Map();
   return deps.store.read(async (db) => {
     const names = await namesOf(deps, scoped(db, tenant), found, concerned);
     return found.map((one) => view({ ...one, target, world, names, force, now, known, channel: deps.channel }));
   });
 }
+
+/** What gateways of other processes are asked about: what is in force, and names. */
+const reportsShown = ['statistics', 'probes'] as const;
 
 type DeviceQuery = AccessQuery & { device: string };
 type Found = Explained & { readonly query: DeviceQuery; suggestions: readonly Suggestion[] };

@@ -35,7 +35,12 @@ function deviceRoutes(deps: DeviceRouteDeps): Handlers<DeviceOperation> {
       read: ({ tenant }, { query }) =>
         store.read(async (db) => ({ body: new JsonText(await devices.list(scoped(db, tenant), query)) })),
     },
-    getDevice: { read: ({ tenant }, { params }) => devices.get(scoped(store.db, tenant), params.id) },
+    getDevice: {
+      read: async ({ tenant }, { params }) => {
+        await devices.gatherPaths([params.id]);
+        return devices.get(scoped(store.db, tenant), params.id);
+      },
+    },
     updateDevice: {
       write: async (tx, context, { params, body }) => {
         await changeDevice(tx, context, params.id, body);

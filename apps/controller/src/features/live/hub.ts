@@ -16,7 +16,7 @@ import { WatchedObjects } from './watched.ts';
 export interface LiveHubDeps extends LiveViewDeps, OverviewDeps {
   readonly gateways: LiveViewDeps['gateways'] & OverviewDeps['gateways'];
   readonly devices: LiveViewDeps['devices'] & OverviewDeps['devices'];
-  readonly channel: Pick<Channel, 'onPresence' | 'onReport'>;
+  readonly channel: Pick<Channel, 'onPresence' | 'onReport' | 'gather'>;
   readonly replicas: Pick<Replicas, 'others' | 'ask' | 'handle'>;
 }
 

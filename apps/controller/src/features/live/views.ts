@@ -1,4 +1,5 @@
 import type { Timers } from '../../channel/timers.ts';
+import type { Channel } from '../../channel/types.ts';
 import { type Scoped, scoped } from '../../db/scoped.ts';
 import type { Store } from '../../db/store.ts';
 import type { DeviceQueries } from '../../objects/devices/queries.ts';
@@ -11,6 +12,7 @@ export interface LiveViewDeps {
   readonly timers: Timers;
   readonly gateways: Pick<GatewayQueries, 'presences' | 'statistics'>;
   readonly devices: Pick<DeviceQueries, 'presences' | 'paths'>;
+  readonly channel: Pick<Channel, 'gather'>;
 }
 
 /** Makes views of watched objects: one query for each topic, and one view for all streams that show the object. */
@@ -33,7 +35,7 @@ export class LiveViews {
   #make(tenant: string, topic: ObjectTopic, some: readonly Watched[]): void {
     this.made += some.length;
     const ids = some.map(({ id }) => id);
-    const found = this.#deps.store.read((db) => this.#read(scoped(db, tenant), topic, ids));
+    const found = this.#found(tenant, topic, ids);
     for (const watched of some)
       watched.viewedAs(
         found.then((values) => {
@@ -42,6 +44,12 @@ export class LiveViews {
           return { value, text: JSON.stringify(value) };
         }),
       );
+  }
+
+  async #found(tenant: string, topic: ObjectTopic, ids: readonly string[]): Promise<Map<string, Timed>> {
+    const { store, channel } = this.#deps;
+    if (topic === 'statistics' || topic === 'paths') await channel.gather(ids, topic);
+    return store.read((db) => this.#read(scoped(db, tenant), topic, ids));
   }
 
   async #read(db: Scoped, topic: ObjectTopic, ids: readonly string[]): Promise<Map<string, Timed>> {

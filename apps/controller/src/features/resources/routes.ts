@@ -41,7 +41,7 @@ function resourceRoutes({ store, gateways, resources }: ResourceRouteDeps): Hand
         }),
     },
     getResource: {
-      read: ({ tenant }, { params }) => store.read((db) => resources.get(scoped(db, tenant), params.id)),
+      read: ({ tenant }, { params }) => store.read((db) => resources.read(scoped(db, tenant), params.id)),
     },
     updateResource: {
       write: async (tx, context, { params, body }) => {

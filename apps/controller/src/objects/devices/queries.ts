@@ -34,7 +34,7 @@ import {
 /** What the queries of devices need. */
 export interface DeviceQueryDeps {
   readonly now: () => number;
-  readonly channel: Pick<Channel, 'deviceLastHandshake' | 'presence' | 'paths'>;
+  readonly channel: Pick<Channel, 'deviceLastHandshake' | 'presence' | 'paths' | 'gather'>;
   readonly whereabouts: Pick<Whereabouts, 'of'>;
   /** Returns a number that changes with every write of a tenant. */
   readonly generation: (tenant: string) => number;
@@ -84,6 +84,8 @@ export function createDeviceQueries({ now, channel, whereabouts, generation }: D
     return { status: statusOf(row, facts), lastSeen: lastSeen(row, facts) };
   };
   return {
+    /** To be called before paths of devices are read, outside of a write: it may wait for another process. */
+    gatherPaths: (ids: readonly string[]): Promise<void> => channel.gather(ids, 'paths'),
     /** One device, with its paths, and its version. `owner`: only when it is this user's. */
     get: async (db: Scoped, id: string, owner?: string): Promise<{ body: Device; version: number }> => {
       const row = await findDevice(db, id, owner);

@@ -55,6 +55,7 @@ export function createGatewayQueries(
     created: (context, { row, token }) =>
       gatewayView(row, seesTokens(context) ? token : maskedToken(row.id), [], presence.presence(row.id)),
     get: async (context, id) => {
+      await presence.gather([id], 'statistics');
       const { row, body, drainMs } = await store.read(async (db) => {
         const own = scoped(db, context.tenant);
         const row = await findGateway(own, id);

@@ -196,7 +196,7 @@ function shownAlike(row: GatewayRow, a: Presence, b: Presence): boolean {
 }
 
 /** Where the presence of agents is read. */
-export type PresenceSource = Pick<Channel, 'presence'>;
+export type PresenceSource = Pick<Channel, 'presence' | 'gather'>;
 
 const iso = (at: number): string => new Date(at).toISOString();
 const isoOrNull = (at: number | null): string | null => (at === null ? null : iso(at));

@@ -7,7 +7,7 @@ import { searchWords } from '../../http/search.ts';
 import type { GatewayQueries } from '../gateways/queries.ts';
 import { protocolsById } from '../protocols/queries.ts';
 import { matching, type ResourceFilter, resourceFilters } from './filters.ts';
-import type { PresenceSource } from './resolution.ts';
+import { type PresenceSource, reportersOf } from './resolution.ts';
 import {
   type AddressParts,
   allAddresses,
@@ -48,8 +48,10 @@ export function createResourceQueries(gateways: Pick<GatewayQueries, 'nested'>, 
   const attachedTo = (db: Scoped, resources: readonly ResourceParts[]) =>
     gateways.nested(db, [...new Set(resources.flatMap((resource) => resource.gateways))]);
 
-  const views = async (db: Scoped, rows: readonly ResourceRow[]): Promise<Resource[]> => {
+  /** `gathered`: with what gateways of other processes report. Not inside of a write, because it may take a second. */
+  const views = async (db: Scoped, rows: readonly ResourceRow[], gathered: boolean): Promise<Resource[]> => {
     const resources = await withParts(db, rows);
+    if (gathered) await channel.gather(reportersOf(resources), 'probes');
     const protocols = await protocolsById(db, usedProtocols(resources.flatMap(({ addresses }) => addresses)));
     const attached = await attachedTo(db, resources);
     return resources.map((resource) => resourceView(resource, protocols, attached, channel));
@@ -64,9 +66,9 @@ export function createResourceQueries(gateways: Pick<GatewayQueries, 'nested'>, 
       .map(({ row }) => row);
   };
 
-  const get = async (db: Scoped, id: string): Promise<{ body: Resource; version: number }> => {
+  const one = async (db: Scoped, id: string, gathered: boolean): Promise<{ body: Resource; version: number }> => {
     const row = await findResource(db, id);
-    const [body] = row === undefined ? [] : await views(db, [row]);
+    const [body] = row === undefined ? [] : await views(db, [row], gathered);
     if (row === undefined || body === undefined) throw notFound();
     return { body, version: row.version };
   };
@@ -92,18 +94,23 @@ export function createResourceQueries(gateways: Pick<GatewayQueries, 'nested'>, 
     return { page, rows, total };
   };
 
+  const get = (db: Scoped, id: string) => one(db, id, false);
+
   return {
     /** One resource and its version. */
     get,
+    /** One resource and its version, in a read: with what gateways of other processes report. */
+    read: (db: Scoped, id: string) => one(db, id, true),
     /** A page of the resources that fit the filters. */
     list: async (db: Scoped, query: ListQuery) => {
       const { rows, total, page } = await pageFor(db, query);
-      return envelope(await views(db, rows), total, page);
+      return envelope(await views(db, rows, true), total, page);
     },
     /** The same page as a table shows it. */
     summaries: async (db: Scoped, query: ListQuery) => {
       const { rows, total, page } = await pageFor(db, query);
       const resources = await withParts(db, rows);
+      await channel.gather(reportersOf(resources), 'probes');
       const attached = await attachedTo(db, resources);
       return envelope(
         resources.map((resource) => resourceSummary(resource, attached, channel)),

@@ -3,7 +3,7 @@ import type { Channel } from '../../channel/types.ts';
 import type { ResourceParts } from './store.ts';
 
 /** Where the reports of gateways are read. */
-export type PresenceSource = Pick<Channel, 'presence'>;
+export type PresenceSource = Pick<Channel, 'presence' | 'gather'>;
 
 type NameReport = NonNullable<Resource['names']>[number];
 
@@ -13,7 +13,7 @@ export function nameReports(
   known: ReadonlyMap<string, Pick<Gateway, 'id' | 'name'>>,
   channel: PresenceSource,
 ): NameReport[] {
-  const names = addresses.filter(({ address }) => row.type === 'PRIVATE' && !isIpText(address));
+  const names = namesOf({ row, addresses });
   if (names.length === 0) return [];
   return gateways.flatMap((id) => {
     const gateway = known.get(id);
@@ -27,6 +27,15 @@ export function nameReports(
     });
   });
 }
+
+/** Gateways whose reports about names answers show. */
+export const reportersOf = (resources: readonly ResourceParts[]): string[] => [
+  ...new Set(resources.flatMap((resource) => (namesOf(resource).length === 0 ? [] : resource.gateways))),
+];
+
+/** Addresses of a private resource that are names. */
+const namesOf = ({ row, addresses }: Pick<ResourceParts, 'row' | 'addresses'>) =>
+  addresses.filter(({ address }) => row.type === 'PRIVATE' && !isIpText(address));
 
 const mostShown = 100;
 
