@@ -94,7 +94,7 @@ export function createAgents<C extends Channel & LocalAgents>(deps: AgentDeps<C>
     names,
     enrolled: () => runtimes.agentCount() / (1 + deps.replicas.others().length),
     catchUp: (tenant) => catchUp(store, tenant),
-    ...(all === null ? {} : { holding: holdingOf(all, deps.replicas) }),
+    ...(all === null ? {} : { holding: all.holding }),
   });
   const channel = all?.join(local) ?? local;
   const paths = new Paths({
@@ -152,13 +152,6 @@ function agentsOfAll({ replicas, store, timers, log }: Pick<AgentDeps, 'replicas
     },
   });
 }
-
-const holdingOf = ({ claims }: AgentsOfAll, replicas: Replicas): NonNullable<ChannelParts['holding']> => ({
-  claim: (agent) => claims.claim(agent),
-  generation: (agent) => claims.generation(agent),
-  maySign: () => replicas.maySign(),
-  lastContact: () => replicas.lastContact(),
-});
 
 /** Hears of what the database holds of a tenant. Another process may have committed it just now. */
 async function catchUp(store: Store, tenant: string): Promise<void> {

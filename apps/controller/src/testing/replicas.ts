@@ -74,7 +74,8 @@ export class MemoryReplica implements Replicas {
   }
 
   others(): Replica[] {
-    return this.#network.members().flatMap(({ self }) => (self.id === this.self.id ? [] : [self]));
+    const seen = ({ self, contact }: MemoryReplica) => ({ ...self, seenAt: contact?.() ?? self.seenAt });
+    return this.#network.members().flatMap((member) => (member.self.id === this.self.id ? [] : [seen(member)]));
   }
 
   isAlive(id: string): boolean {

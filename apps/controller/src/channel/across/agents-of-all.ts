@@ -1,6 +1,7 @@
 import { ProbeResult, Punch, Upgrade } from '@sallyport/contract/channel';
 import { z } from 'zod';
 import type { Replicas } from '../../replicas/types.ts';
+import type { Holding } from '../holding.ts';
 import { Listeners } from '../listeners.ts';
 import type { Log } from '../log.ts';
 import type { Timers } from '../timers.ts';
@@ -52,6 +53,17 @@ export class AgentsOfAll implements Channel {
       reported: (agent) => this.#reported.tell(agent, 'report'),
     });
     this.#serve();
+  }
+
+  /** What the channel of this process needs of the others. */
+  get holding(): Holding {
+    const { replicas } = this.#deps;
+    return {
+      claim: (agent) => this.claims.claim(agent),
+      generation: (agent) => this.claims.generation(agent),
+      maySign: () => replicas.maySign(),
+      lastContact: () => replicas.lastContact(),
+    };
   }
 
   /** Joins the channel of this process, which is made after its claims. */
