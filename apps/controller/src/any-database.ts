@@ -6,6 +6,7 @@ import type { PostgresDatabase, PostgresEvents } from './db/postgres/open.ts';
 import type { PostgresPlace } from './db/postgres/place.ts';
 import type { Notice, Store } from './db/store.ts';
 import { OperatorError } from './errors.ts';
+import type { SharedReplicas } from './replicas/shared.ts';
 import type { MasterKeys } from './secrets/master-key.ts';
 
 /** The database of a controller, whichever kind it has. */
@@ -17,30 +18,40 @@ export interface AnyDatabase {
   settle(): void;
   /** Time of the database, epoch milliseconds. */
   readonly now: () => number;
-  /** To be called with the store that is made of it. */
-  attach(store: Store): void;
+  /**
+   * To be called with the store that is made of it. Returns this process among those that share the database; null: it is
+   * alone.
+   */
+  attach(store: Store): Promise<SharedReplicas | null>;
+  /** To be called when the controller serves: another one may start. */
+  started(): Promise<void>;
 }
 
 /** Opens the database that the settings name. `ended`: the controller cannot go on with it. Throws OperatorError. */
 export async function openAnyDatabase(
   config: Config,
+  version: string,
   log: FastifyBaseLogger,
   ended: (error: unknown) => void,
 ): Promise<AnyDatabase> {
-  if (config.database !== null) return openShared(config.database, config, log, ended);
+  if (config.database !== null) return openShared(config.database, config, version, log, ended);
   const { upgrade, ...opened } = await openDataDirectory(config);
   if (upgrade !== null)
     log.info(upgrade, 'the database was upgraded; the backup before it lets the older version return');
-  return { ...opened, now: Date.now, attach: () => undefined };
+  return { ...opened, now: Date.now, attach: async () => null, started: async () => undefined };
 }
 
 async function openShared(
   place: PostgresPlace,
-  { dataDir, masterKey: { file } }: Config,
+  { dataDir, masterKey: { file }, severalControllers }: Config,
+  version: string,
   log: FastifyBaseLogger,
   ended: (error: unknown) => void,
 ): Promise<AnyDatabase> {
   let store: Store | null = null;
+  let replicas: SharedReplicas | null = null;
+  const { openSharedDatabase, newIdentity, SharedReplicas: Shared } = await import('./shared-database.ts');
+  const identity = severalControllers ? newIdentity(version) : null;
   const events: PostgresEvents = {
     lost: (err) => log.error({ err }, 'the database does not answer: requests are refused until it does'),
     check: (heads) => {
@@ -50,19 +61,26 @@ async function openShared(
       log.info({}, 'the database answers again');
       // What was committed last may not have been followed while it was gone.
       for (const head of heads) store?.noticed(head);
+      replicas?.back();
     },
     ended,
+    heard: (payload) => replicas?.heard(payload),
   };
-  const { openSharedDatabase } = await import('./shared-database.ts');
-  const { database, masterKeys } = await openSharedDatabase(place, { dataDir, masterKeyFile: file }, events);
+  const files = { dataDir, masterKeyFile: file };
+  const { database, masterKeys } = await openSharedDatabase(place, files, events, identity?.sharing ?? null);
   return {
     database,
     masterKeys,
     settle: () => undefined,
     now: database.now,
-    attach: (made) => {
+    attach: async (made) => {
       store = made;
+      if (identity === null) return null;
+      replicas = new Shared(identity, database, made, log);
+      await replicas.start();
+      return replicas;
     },
+    started: () => (identity === null ? Promise.resolve() : database.started()),
   };
 }
 

@@ -35,6 +35,15 @@ export function databaseOf({ url, caFile, masterKeyFile }: DatabaseSettings): Po
   return place;
 }
 
+/** Returns whether several controllers may use the database at once. Throws OperatorError. */
+export function severalOf(text: 'true' | 'false', url: string | undefined): boolean {
+  if (text === 'true' && url === undefined)
+    throw new OperatorError(
+      `SALLYPORT_SEVERAL_CONTROLLERS needs ${urlSetting}: an embedded database belongs to one process`,
+    );
+  return text === 'true';
+}
+
 function authorities(file: string): string {
   const pem = attempt(`${caSetting}: ${file} cannot be read`, () => readFileSync(file, 'latin1'));
   try {

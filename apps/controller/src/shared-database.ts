@@ -1,10 +1,14 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { prepareDataDirectory } from './data-directory.ts';
+import type { Sharing } from './db/postgres/lock.ts';
 import { openPostgres, type PostgresDatabase, type PostgresEvents } from './db/postgres/open.ts';
 import { type PostgresPlace, shownPlace } from './db/postgres/place.ts';
+import { postgresMigrations } from './db/schema-versions.ts';
 import { OperatorError } from './errors.ts';
 import { type MasterKeys, readMasterKeys } from './secrets/master-key.ts';
+
+export { newIdentity, SharedReplicas } from './replicas/shared.ts';
 
 /** A PostgreSQL database with the master key that belongs to it. */
 export interface SharedDatabase {
@@ -20,10 +24,11 @@ export async function openSharedDatabase(
   place: PostgresPlace,
   { dataDir, masterKeyFile }: { readonly dataDir: string; readonly masterKeyFile: string },
   events: PostgresEvents,
+  sharing: Sharing | null,
 ): Promise<SharedDatabase> {
   prepareDataDirectory(dataDir);
   const masterKeys = readMasterKeys(masterKeyFile);
-  const database = await openPostgres(place, events);
+  const database = await openPostgres(place, events, postgresMigrations, sharing);
   if (database.isFresh && existsSync(join(dataDir, 'sallyport.db'))) {
     await database.destroy();
     throw new OperatorError(

@@ -74,8 +74,9 @@ export async function startController(
     const metrics = createMetrics();
     let localUrl = config.publicUrl ?? '';
     const opened = await openApp(config, version, log, metrics, () => localUrl, ended);
-    const { database, store, replicas, app, secrets, signingKey } = opened;
+    const { database, store, shared, replicas, app, secrets, signingKey } = opened;
     undo.push(() => store.close());
+    undo.push(async () => shared?.stop());
     const snapshots =
       database instanceof EmbeddedDatabase ? await careForFile(database, config, version, log, undo) : null;
     const firstKey = await firstTenant(store, config, log);
@@ -115,6 +116,7 @@ export async function startController(
     localUrl = localUrlOf(config, app.server.server.address() as AddressInfo);
     const publicUrl = config.publicUrl ?? localUrl;
     const setUpUrl = await firstSetUp(store, publicUrl);
+    await opened.started();
     return { localUrl, publicUrl, setUpUrl, firstKey, store, app, secrets, stop };
   } catch (error) {
     await stop();
@@ -160,13 +162,16 @@ async function openApp(
   const countries = openCountries(config.countryDatabaseFile, (err, ip) =>
     log.warn({ err, ip }, 'the country database is malformed: countries of some addresses are unknown'),
   );
-  const { database, masterKeys, settle, now, attach } = await openAnyDatabase(config, log, ended);
+  const { database, masterKeys, settle, now, attach, started } = await openAnyDatabase(config, version, log, ended);
   const box = createSecretBox(...masterKeys);
   const quotas = new Quotas(config.quotas);
   const store = createStore(database, now, quotas.check.bind(quotas), (err) =>
     log.error({ err }, 'a part of the controller could not follow a commit'),
   );
-  attach(store);
+  const shared = await attach(store).catch(async (error: unknown) => {
+    await store.close();
+    throw error;
+  });
   try {
     // First, for this fails when the key is another one: then nothing is changed.
     await loadIdentity(store, box);
@@ -179,7 +184,7 @@ async function openApp(
     if (madeAt !== null) log.warn({ madeAt }, restoredText);
     else if (config.newEpoch) await beginEpoch(store);
     const identity = await loadIdentity(store, box);
-    const replicas = alone(version, now);
+    const replicas = shared ?? alone(version, now);
     const signingKey = new SigningKeyRotation({
       ...{ store, box, identity, replicas },
       moveAgents: () => app.channel.moveToKey(),
@@ -210,8 +215,9 @@ async function openApp(
           peerAddress: sourceAddress(config.trustedProxies),
         }),
     });
-    return { database, store, replicas, app, secrets: { box, identity }, signingKey };
+    return { database, store, shared, replicas, started, app, secrets: { box, identity }, signingKey };
   } catch (error) {
+    shared?.abandon();
     await store.close();
     throw error;
   }

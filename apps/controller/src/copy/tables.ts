@@ -12,7 +12,7 @@ export interface Table {
 }
 
 /** What belongs to one kind of database, or to the process that has it. */
-const notCopied = new Set(['migrations', 'commit_marks', 'agent_holders']);
+const notCopied = new Set(['migrations', 'commit_marks', 'replicas', 'facts', 'agent_holders']);
 
 /** Returns the tables to copy. Those of PostgreSQL are the same: a test compares them. */
 export function tablesOf(database: DatabaseSync): Table[] {

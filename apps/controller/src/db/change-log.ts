@@ -57,6 +57,10 @@ export class ChangeLog implements HeardLog {
     return this.#heads.get(tenant) ?? 0;
   }
 
+  tenants(): Iterable<string> {
+    return this.#heads.keys();
+  }
+
   heard({ tenant, revision }: Notice): void {
     if (revision > this.head(tenant)) this.#heads.set(tenant, revision);
   }

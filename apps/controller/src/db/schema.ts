@@ -1,5 +1,6 @@
 import type { AccessType, GatewayIntent, PolicyType, RoleType } from '@sallyport/contract';
 import type { Generated, Insertable, Selectable, Updateable } from 'kysely';
+import type { FactTable, ReplicaTable } from './replica-tables.ts';
 import type {
   CliCodeTable,
   IdentityProviderTable,
@@ -17,6 +18,8 @@ import type {
 export interface Database {
   meta: { key: string; value: string };
   commit_marks: { id: string; at: number };
+  replicas: ReplicaTable;
+  facts: FactTable;
   tenants: TenantTable;
   api_keys: ApiKeyTable;
   overlay_leases: OverlayLeaseTable;

@@ -98,6 +98,8 @@ export interface Notice {
 export interface HeardLog {
   /** Highest revision of a tenant; 0: nothing was heard. */
   head(tenant: string): number;
+  /** All tenants of which something was heard. */
+  tenants(): Iterable<string>;
   /** To be called with a revision that was read from the database. */
   heard(notice: Notice): void;
   /** Everything after a revision, up to the head, without a query; null: it must be read from the database. */

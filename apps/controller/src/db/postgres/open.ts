@@ -7,7 +7,7 @@ import { type Migrations, postgresMigrations } from '../schema-versions.ts';
 import type { Notice } from '../types.ts';
 import { postgresDialect } from './dialect.ts';
 import { openFailure } from './failures.ts';
-import { ControllerLock, lockDatabase } from './lock.ts';
+import { beginStart, ControllerLock, lockDatabase, type Sharing } from './lock.ts';
 import { migratePostgres, schemaOf } from './migrate.ts';
 import type { PostgresPlace } from './place.ts';
 import { PostgresPool } from './pool.ts';
@@ -21,6 +21,8 @@ export interface PostgresEvents {
   readonly back: (heads: readonly Notice[]) => void;
   /** This process cannot go on with the database. */
   readonly ended: (error: unknown) => void;
+  /** Another controller sent a notification. */
+  readonly heard?: (payload: string) => void;
 }
 
 /** A clock that differs more than this from the one of the database makes the controller not ready. */
@@ -32,7 +34,7 @@ export const clockTrouble = (skewMs: number): string | null =>
     ? null
     : `The clock of this machine differs by ${Math.abs(skewMs)} ms from the one of the database`;
 
-/** A PostgreSQL database that this controller alone uses. */
+/** A PostgreSQL database as this controller uses it. */
 export class PostgresDatabase extends Kysely<Database> {
   readonly #lock: ControllerLock;
   /** Whether no controller has ever started with this database. */
@@ -53,6 +55,26 @@ export class PostgresDatabase extends Kysely<Database> {
     return clockTrouble(this.#lock.skewMs);
   }
 
+  /** Milliseconds since the server last answered on the connection that holds the lock. */
+  silentMs(): number {
+    return this.#lock.silentMs;
+  }
+
+  /** Milliseconds that the clock of the database is ahead. */
+  skewMs(): number {
+    return this.#lock.skewMs;
+  }
+
+  /** Sends a notification to other controllers. It may get lost. */
+  notify(channel: string, payload: string): void {
+    this.#lock.notify(channel, payload);
+  }
+
+  /** To be called at the end of a start: the next controller may start. */
+  async started(): Promise<void> {
+    await this.#lock.started();
+  }
+
   override async destroy(): Promise<void> {
     await super.destroy();
     await this.#lock.stop();
@@ -60,26 +82,28 @@ export class PostgresDatabase extends Kysely<Database> {
 }
 
 /**
- * Opens a PostgreSQL database for this process alone and migrates it to the present schema. A second controller is refused
- * while this one lives. Throws OperatorError.
+ * Opens a PostgreSQL database and migrates it to the present schema. Without `sharing` it is for this process alone: a
+ * second controller is refused while this one lives. Throws OperatorError.
  */
 export async function openPostgres(
   place: PostgresPlace,
   events: PostgresEvents,
   migrations: Migrations = postgresMigrations,
+  sharing: Sharing | null = null,
 ): Promise<PostgresDatabase> {
-  const session = await lockDatabase(place);
+  const session = await lockDatabase(place, sharing);
   const process = randomUUID();
   try {
+    if (sharing !== null) await beginStart(session.client);
     const { tables } = await schemaOf(session.client);
     await migratePostgres(session.client, place, migrations);
     const isFresh = !tables.has('meta') || !(await hasIdentity(session.client));
     await sign(session.client, process);
     let heads: Notice[] = [];
-    const lock = new ControllerLock(place, session, {
+    const lock = new ControllerLock(place, sharing, session, {
       ...events,
       check: async (client) => {
-        await refuseOthersWork(client, process);
+        if (sharing === null) await refuseOthersWork(client, process);
         ({ rows: heads } = await client.query<Notice>('SELECT id AS tenant, revision FROM tenants'));
         events.check(heads);
       },
