@@ -81,6 +81,24 @@ test('a single write whose row is refused late fails, with the reason', async (t
   assert.deepEqual(await kept(opened), ['after', 'taken']);
 });
 
+test('a dry run finds that a row would be refused', async (t) => {
+  const { store, context, together } = await open(await openTestStore(t));
+  await together(make('taken'));
+  await assert.rejects(
+    store.dryRun(context, make('taken'), async () => undefined),
+    /unique/i,
+  );
+  assert.equal(await store.dryRun(context, make('free'), async () => 'fine'), 'fine');
+});
+
+test('a write whose row is refused is told so, although the write that met the refusal went on', async (t) => {
+  const opened = await open(await openTestStore(t));
+  await opened.together(make('taken'));
+  const careless = async (tx: Tx) => void (await found(tx.scoped).catch(() => undefined));
+  assert.deepEqual(await opened.together(make('a'), make('taken'), careless), ['fulfilled', 'rejected', 'fulfilled']);
+  assert.deepEqual(await kept(opened), ['a', 'taken']);
+});
+
 test('a write that throws leaves nothing, whether its rows were sent or not', async (t) => {
   const opened = await open(await openTestStore(t));
   const look = (tx: Tx) => found(tx.scoped);

@@ -91,6 +91,8 @@ export class GroupTransaction {
    * fails, and its commit says so, so that they need no answer before the commit is sent.
    */
   async finish(): Promise<void> {
+    // The write whose statement failed may have gone on, and the database may not have ended the transaction.
+    if (this.#broken && this.#savepoints) throw new Error('a statement of an earlier write failed');
     this.#earlier.take(this.#own);
     const answers = this.#answers(this.#sendEarlier());
     if (hasRowLocks(this.db)) answers.catch(() => undefined);

@@ -120,6 +120,7 @@ async function dryRun<T>(
     const { tx, head, changes } = await openTx(group, context.tenant, now);
     await work(tx);
     await check(tx, changes, head, null);
+    await group.end(true);
     return await look(tx, changes);
   } finally {
     await trx.rollback().execute();
