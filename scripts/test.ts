@@ -57,8 +57,8 @@ function left(): string {
 }
 
 /**
- * End-to-end tests start whole topologies and wait for time-outs more than they work. One file of them runs at a time beside
- * the others, which keep the processors busy, and several when those are done.
+ * End-to-end tests start whole topologies and wait for time-outs more than they work: one file of them runs at a time in
+ * addition to the others, and several when those are done.
  */
 function passes(files: string[]): TestPass[] {
   const isEndToEnd = (file: string) => file.startsWith('tests/e2e/');
@@ -67,7 +67,7 @@ function passes(files: string[]): TestPass[] {
   return [
     {
       files: ordered.filter((file) => !isEndToEnd(file)),
-      share: lanes - 1,
+      share: lanes,
       alone: lanes,
       timeout: 6 * MINUTE,
     },
