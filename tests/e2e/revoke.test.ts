@@ -32,7 +32,7 @@ test('the end of a grant ends established flows', { skip }, async (t) => {
     // This is earlier than WireGuard's timeout of a dead session (15 s): the gateway remembers the device's endpoint
     // and sends first.
     await until('reachable', async () => (await device.tcp('10.20.0.10', 7000, { timeoutMs: 500 })) === 'ok', {
-      timeoutMs: 5000,
+      timeoutMs: 12_000,
     });
     const deny = await s.policy('nobody', { action: false, allDevices: true, resources: [resource] });
     const policies = (await s.controller.call('listPolicies'))

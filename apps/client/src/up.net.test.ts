@@ -8,6 +8,8 @@ import { Cleanup, Daemon, until, whyNoNamespaces } from '@sallyport/testkit';
 import { mainProgram, networkText, serverAddress, World } from './testing/world.ts';
 
 const skip = whyNoNamespaces() ?? false;
+/** A busy machine needs more time for what has to work than the command gives by itself. */
+const patient = ['--timeout', '120'];
 
 test('sally up leaves a daemon when all is reachable, is idempotent, and down ends it', { skip }, async (t) => {
   const world = await World.create(t);
@@ -18,14 +20,14 @@ test('sally up leaves a daemon when all is reachable, is idempotent, and down en
   const where = ['--controller', world.url, '--insecure', '--interface', world.interface];
   // The command waits for one gateway of each route: the second one answers later, so that this is the first.
   const admitted = admit(world, [world.gateway(1)]);
-  const first = await world.command('up', ...where, '--enrolment-key-file', keyFile);
+  const first = await world.command('up', ...where, '--enrolment-key-file', keyFile, ...patient);
   await admitted;
   await admit(world, [world.gateway(2)]);
   assert.match(first, /^Up: connected to http[\s\S]*wiki: through gateway 1, direct/);
   assert.equal(await world.answers(), true);
   const log = await readFile(join(world.stateDir, 'client.log'), 'utf8');
   assert.ok(!log.includes(world.key.slice(0, 60)), 'the key is not in the log');
-  assert.match(await world.command('up'), /^Already up: connected/);
+  assert.match(await world.command('up', ...patient), /^Already up: connected/);
   await assert.rejects(
     world.command('up', '--controller', 'http://other.example'),
     /belongs to http:\/\/192\.0\.2\.10/,
@@ -58,7 +60,7 @@ test('sally up leaves a daemon when all is reachable, is idempotent, and down en
 
   assert.match(await world.command('down'), /the daemon/);
   assert.equal(await networkText(world.device.namespace), before);
-  assert.match(await world.command('up'), /^Up: connected/, 'what was said once is enough');
+  assert.match(await world.command('up', ...patient), /^Up: connected/, 'what was said once is enough');
   assert.match(await world.command('down', '--forget'), /identity and settings/);
   await assert.rejects(world.command('up'), /--controller URL is missing/);
   await assert.rejects(world.command('up', ...where), /not enrolled yet/);
@@ -82,7 +84,10 @@ test('sally up reports the obstacle and leaves nothing behind', { skip }, async 
     op: 'refuse',
     refusal: { type: 'refused', code: 'expired-token', message: 'The enrolment key has expired.', final: true },
   });
-  await assert.rejects(world.command('up', ...where, '--enrolment-key-file', keyFile), /The enrolment key has expired/);
+  await assert.rejects(
+    world.command('up', ...where, '--enrolment-key-file', keyFile, ...patient),
+    /The enrolment key has expired/,
+  );
   await until('the daemon to be gone', async () => (await networkText(world.device.namespace)) === before);
 });
 
@@ -98,7 +103,7 @@ test('sally up recovers from a wrong address', { skip }, async (t) => {
   );
   const admitted = admit(world);
   assert.match(
-    await world.command('up', '--controller', world.url, ...own),
+    await world.command('up', '--controller', world.url, ...own, ...patient),
     /^Up: connected to http:\/\/192\.0\.2\.10/,
   );
   await admitted;

@@ -7,7 +7,7 @@ import { serverAddress, serverAddress6, type World } from './testing/world.ts';
 
 const skip = whyNoNamespaces() ?? false;
 /** Well before the sweep, which checks everything every thirty seconds. */
-const soon = { timeoutMs: 10_000 };
+const soon = { timeoutMs: 20_000 };
 
 const setting = async ({ gateway }: World, name: string): Promise<string> =>
   (await gateway.exec('sysctl', '-n', name)).trim();

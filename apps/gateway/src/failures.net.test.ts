@@ -46,7 +46,7 @@ test('failures are reported as sentences and recover without a restart', { skip 
   await t.test('address, route, rule and link are repaired long before the sweep', async () => {
     const { gateway, interface: name } = made;
     const mended = (what: string, look: () => Promise<string>, there: string) =>
-      until(`${what} to be mended`, async () => (await look()).includes(there), { timeoutMs: 5_000 });
+      until(`${what} to be mended`, async () => (await look()).includes(there), { timeoutMs: 20_000 });
     await gateway.ip('route', 'del', '100.64.0.0/24', 'dev', name);
     await mended('the route', () => gateway.ip('route'), `100.64.0.0/24 dev ${name}`);
     await gateway.ip('addr', 'del', '100.64.0.1/32', 'dev', name);
