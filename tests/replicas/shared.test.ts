@@ -1,14 +1,20 @@
 import assert from 'node:assert/strict';
+import { execFile as execFileOfNode } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { promisify } from 'node:util';
 import { Cleanup, PostgresServer, until } from '@sallyport/testkit';
 import { createTenant } from '../../apps/controller/src/features/tenants/commands.ts';
 import type { StoredFact } from '../../apps/controller/src/replicas/types.ts';
 import { ControllerProcess } from '../../apps/controller/src/testing/controller-process.ts';
 import { clonePostgres } from '../../apps/controller/src/testing/postgres.ts';
 import { joinReplica, type TestReplica } from '../../apps/controller/src/testing/shared-replicas.ts';
+
+const execFile = promisify(execFileOfNode);
+const operator = join(import.meta.dirname, '../../apps/controller/src/backup/main.ts');
+type Loose = ReturnType<typeof JSON.parse>;
 
 const cleanup = new Cleanup();
 let server: PostgresServer;
@@ -149,6 +155,21 @@ test('several controllers serve one database, and one of them may be killed; one
     const listed = await ask(second, 'GET', '/tenants/gateways');
     assert.equal(listed.json.length, n + 1, 'what one wrote, the other one reads');
   }
+  const { stdout } = await execFile(process.execPath, [
+    operator,
+    'replicas',
+    '--json',
+    '--data-dir',
+    join(folder, 'one'),
+  ]);
+  const { shared, controllers } = JSON.parse(stdout);
+  assert.equal(shared, true);
+  const shown = controllers.map(({ self, alive, agents, behind }: Loose) => ({ self, alive, agents, behind }));
+  const alive = { alive: true, agents: 0, behind: 0 };
+  assert.deepEqual(shown, [
+    { self: true, ...alive },
+    { self: false, ...alive },
+  ]);
   const alone = { ...env, SALLYPORT_SEVERAL_CONTROLLERS: 'false' };
   const refused = await ControllerProcess.start(t, join(folder, 'alone'), [], alone);
   assert.throws(() => refused.url, /another controller uses the database/);

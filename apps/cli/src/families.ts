@@ -167,7 +167,7 @@ export const families: readonly Family[] = [
   },
   {
     group: 'Administration:',
-    commands: [{ name: 'operator', about: 'backups and keys, on the controller’s host' }],
+    commands: [{ name: 'operator', about: 'backups, keys and replicas, on the controller’s host' }],
     load: async () => (await import('./commands/operator.ts')).addOperator,
   },
   {

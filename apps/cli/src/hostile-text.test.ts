@@ -212,6 +212,7 @@ const OTHERS = [
     'operator copy-database',
     'operator rotate-master-key',
     'operator rotate-signing-key',
+    'operator replicas',
   ],
 ];
 

@@ -53,7 +53,7 @@ test('with --json wrong usage prints one JSON object on standard error', async (
 
 test('every command refuses an unknown option in the same words', async () => {
   const elsewhere =
-    /^(up|down|ping|dns|netcheck|doctor|uninstall|gateways (run|status|down)|controller run|operator (backup|restore|copy-database|rotate-.*))$/;
+    /^(up|down|ping|dns|netcheck|doctor|uninstall|gateways (run|status|down)|controller run|operator (backup|restore|copy-database|rotate-.*|replicas))$/;
   for (const command of (await leafCommands()).filter((name) => !elsewhere.test(name))) {
     const needed = command === 'apply' ? ['-f', 'x'] : [];
     const { code, err } = await sally(undefined, [...command.split(' '), ...needed, '--zzzzzzzz']);

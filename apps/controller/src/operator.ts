@@ -17,14 +17,23 @@ import type { Mail } from './mail/types.ts';
 import { requirePlace } from './objects/sign-in/deps.ts';
 import { linkUrl } from './objects/sign-in/links.ts';
 import { listTenants } from './objects/tenants/queries.ts';
+import type { ReplicasView } from './replicas/overview.ts';
 import { addRotations, type Rotations } from './rotation/routes.ts';
+
+/** What the operator's socket shows and changes. */
+export interface OperatorDeps {
+  readonly store: Store;
+  readonly mail: Mail;
+  /** Returns the controllers that use the database. */
+  readonly replicas: () => Promise<ReplicasView>;
+}
 
 /**
  * What only the operator may do, over a socket that only the controller's own user can open: whoever can reach it needs
  * no key. JSON over HTTP, failures as everywhere.
  */
 export function createOperatorServer(
-  { store, mail, ...rotations }: { readonly store: Store; readonly mail: Mail } & Rotations,
+  { store, mail, replicas, ...rotations }: OperatorDeps & Rotations,
   log: FastifyBaseLogger,
   snapshots: Pick<Snapshots, 'take'> | null,
   signInUrl: () => string,
@@ -55,6 +64,7 @@ export function createOperatorServer(
     return verifyAudit(store, tenant);
   });
   addRotations(app, rotations, operator);
+  app.get('/replicas', replicas);
   app.get('/backup', async (request, reply) => {
     if (snapshots === null) throw new ApiError('invalid_request', noBackupText);
     const { size, pieces, discard } = await snapshots.take();

@@ -31,6 +31,7 @@ import { createOperatorServer, listenOperator } from './operator.ts';
 import { settleOverlay } from './overlay/range.ts';
 import { namesHaveAddresses } from './overlay/virtual.ts';
 import { alone } from './replicas/alone.ts';
+import { viewReplicas } from './replicas/overview.ts';
 import { type MasterKeyDeps, MasterKeyRotation } from './rotation/master-key.ts';
 import { SigningKeyRotation } from './rotation/signing-key.ts';
 import { createSecretBox, type RotatingBox } from './secrets/box.ts';
@@ -83,6 +84,7 @@ export async function startController(
     const operator = createOperatorServer(
       {
         ...{ store, mail: app.mail, signingKey },
+        replicas: () => viewReplicas(store, replicas, opened.own),
         masterKey: masterKeyRotation({ store, replicas, box: secrets.box }, config.masterKey.file, snapshots),
       },
       log,
@@ -190,6 +192,7 @@ async function openApp(
       moveAgents: () => app.channel.moveToKey(),
       failed: (err) => log.warn({ err }, 'a rotation of the signing key is not known everywhere yet'),
     });
+    let connected = () => 0;
     const app = createApp({
       ...config,
       log,
@@ -204,8 +207,8 @@ async function openApp(
       metrics,
       localUrl,
       publicHost: () => publicHost(config),
-      openChannel: (parts) =>
-        createChannel({
+      openChannel: (parts) => {
+        const channel = createChannel({
           ...parts,
           identity,
           followed: ({ id }) => signingKey.followed(id),
@@ -213,9 +216,15 @@ async function openApp(
           randomBytes,
           log,
           peerAddress: sourceAddress(config.trustedProxies),
-        }),
+        });
+        connected = () => channel.counters().connected;
+        return channel;
+      },
     });
-    return { database, store, shared, replicas, started, app, secrets: { box, identity }, signingKey };
+    const skewMs = () => (database instanceof EmbeddedDatabase ? 0 : database.skewMs());
+    const own = { agents: () => connected(), skewMs };
+    if (shared !== null) shared.agents = own.agents;
+    return { database, store, shared, replicas, own, started, app, secrets: { box, identity }, signingKey };
   } catch (error) {
     shared?.abandon();
     await store.close();

@@ -7,7 +7,7 @@ import type { Session } from '../session.ts';
  * These entries also catch options of `sally` written before the command.
  */
 export function addOperator(program: Command, session: Session): void {
-  const group = program.command('operator').description('backups and keys, on the controller’s host');
+  const group = program.command('operator').description('backups, keys and replicas, on the controller’s host');
   const add = (name: string, description: string, options: readonly string[]): void => {
     const command = group.command(name).description(description).allowUnknownOption().helpOption(false);
     for (const option of [...options, '--help']) command.option(option);
@@ -28,6 +28,7 @@ export function addOperator(program: Command, session: Session): void {
   add('copy-database', 'copy everything to a PostgreSQL database, or back into a file', ['--to', '--from']);
   add('rotate-master-key', 'replace the key that encrypts secrets in the database', ['--dry-run', '--finish']);
   add('rotate-signing-key', 'replace the key by which agents know the controller', ['--dry-run', '--finish']);
+  add('replicas', 'list the controllers that share the database', []);
 }
 
 const passphrase = '--passphrase-file <file>';

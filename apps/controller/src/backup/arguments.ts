@@ -34,6 +34,7 @@ export const helpText = `Usage: sally operator backup FILE [options]
        sally operator copy-database --help
        sally operator rotate-master-key --help
        sally operator rotate-signing-key --help
+       sally operator replicas --help
 
 backup writes the database, the master key and the local gateway's identity of the running
 controller into one file, encrypted with a passphrase. The controller goes on meanwhile.
@@ -86,7 +87,7 @@ export function parseCommand(args: readonly string[], defaults: Defaults): Comma
   if (name === undefined || name === '--help' || name === '-h') return { kind: 'help' };
   if (name !== 'backup' && name !== 'restore')
     throw new UsageError(
-      `unknown command ${JSON.stringify(name)}: it is backup, restore, copy-database, rotate-master-key or rotate-signing-key`,
+      `unknown command ${JSON.stringify(name)}: it is backup, restore, copy-database, rotate-master-key, rotate-signing-key or replicas`,
     );
   const config = { args: rest, options: options[name], strict: true, allowPositionals: true } as const;
   const parsed = strictArguments(name, config);

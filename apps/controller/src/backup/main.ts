@@ -6,6 +6,7 @@ import { stopRequested } from '@sallyport/program';
 import { parseCopy } from '../copy/arguments.ts';
 import { carryOutCopy } from '../copy/command.ts';
 import { OperatorError } from '../errors.ts';
+import { listReplicas, parseReplicas } from '../replicas/command.ts';
 import { parseRotation } from '../rotation/arguments.ts';
 import { rotateKey } from '../rotation/command.ts';
 import { isSystemError, systemReason } from '../system-error.ts';
@@ -34,8 +35,10 @@ process.exit();
 async function main(args: readonly string[]): Promise<number> {
   try {
     const rotation = parseRotation(args, process.env.SALLYPORT_DATA_DIR);
+    const replicas = parseReplicas(args, process.env.SALLYPORT_DATA_DIR);
     const copy = parseCopy(args, process.env);
     if (rotation !== null) process.stdout.write(await rotateKey(rotation, stopped.signal));
+    else if (replicas !== null) process.stdout.write(await listReplicas(replicas, stopped.signal));
     else if (copy !== null) process.stdout.write(await carryOutCopy(copy));
     else
       await carryOut(

@@ -78,6 +78,8 @@ test('a controller that is killed while it replaces its keys starts again, and e
 
   const second = await ControllerProcess.start(t, dataDir);
   assert.deepEqual(await tokens(second, key), before);
+  const { shared, controllers } = JSON.parse(await succeeds('replicas', '--json', '--data-dir', dataDir));
+  assert.deepEqual([shared, controllers.length, controllers[0].self, controllers[0].skewMs], [false, 1, true, 0]);
   assert.match(JSON.stringify(await ask(dataDir, 'GET', '/master-key')), /"unreadable":0/);
   const rotated = await succeeds('rotate-master-key', '--data-dir', dataDir);
   assert.match(rotated, /The master key was replaced/);

@@ -155,7 +155,13 @@ const unaskedRotation = { status: unasked, rotate: unasked, finish: unasked };
 test('the operator verifies any tenant, without a key', async (t) => {
   const app = await openTestApp(t);
   const operator = createOperatorServer(
-    { store: app.store, mail: app.app.mail, masterKey: unaskedRotation, signingKey: unaskedRotation },
+    {
+      store: app.store,
+      mail: app.app.mail,
+      replicas: unasked,
+      masterKey: unaskedRotation,
+      signingKey: unaskedRotation,
+    },
     pino({ level: 'silent' }),
     { take: unasked },
     () => 'http://localhost:8080',
