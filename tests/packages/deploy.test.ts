@@ -6,11 +6,15 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
 import { parseAllDocuments, parse as parseYaml } from 'yaml';
+import { settings } from '../../apps/controller/src/config.ts';
 
 const run = promisify(execFile);
 type Loose = ReturnType<typeof JSON.parse>;
 const parse = (yaml: string): Loose => parseYaml(yaml);
 const deploy = join(import.meta.dirname, '../../deploy');
+const settingNames = Object.fromEntries(
+  settings.flatMap(({ name }) => [name, `${name}_FILE`]).map((name) => [name, 1]),
+);
 const text = (path: string) => readFileSync(join(deploy, path), 'utf8');
 const without = (program: string, args: readonly string[]) =>
   spawnSync(program, args, { stdio: 'ignore' }).status === 0 ? false : `needs ${program}`;
@@ -57,6 +61,48 @@ test('the compose file runs the controller without rights, behind the proxy that
     for (const name of Object.keys(used)) assert.ok(name in networks);
 });
 
+test('the compose file for three controllers gives each the same keys, and data and beacon of its own', () => {
+  const { services, secrets, volumes } = parseYaml(text('compose/replicas.yaml'), { merge: true }) as Loose;
+  const controllers: Loose[] = ['controller-1', 'controller-2', 'controller-3'].map((name) => services[name]);
+  const proxies = text('compose/replicas.Caddyfile')
+    .match(/reverse_proxy (.*) \{/)?.[1]
+    ?.split(' ');
+  assert.deepEqual(
+    proxies,
+    controllers.map(({ networks }) => `${networks.front.ipv4_address}:8080`),
+  );
+  for (const { environment, cap_drop, read_only, secrets: used } of controllers) {
+    assert.equal(environment.SALLYPORT_SEVERAL_CONTROLLERS, 'true');
+    assert.equal(environment.SALLYPORT_TRUSTED_PROXIES, services.caddy.networks.front.ipv4_address);
+    assert.deepEqual([cap_drop, read_only], [['ALL'], true]);
+    for (const name of used) assert.ok(name in secrets, name);
+    for (const name of Object.keys(environment)) assert.ok(name in settingNames, name);
+  }
+  const distinct = (of: (controller: Loose) => string) => assert.equal(new Set(controllers.map(of)).size, 3);
+  distinct(({ environment }) => environment.SALLYPORT_BEACON_ENDPOINT);
+  distinct(({ volumes: [volume] }) => volume.split(':')[0]);
+  distinct(({ ports: [port] }) => port.split(':')[0]);
+  for (const { volumes: used = [] } of Object.values<Loose>(services))
+    for (const volume of used) assert.ok(volume.startsWith('./') || volume.split(':')[0] in volumes, volume);
+});
+
+test('the chart names only settings that exist, and closes what it opens', () => {
+  const templates = ['controller.yaml', 'network.yaml'].map((name) => text(`helm/sallyport/templates/${name}`));
+  for (const template of templates) {
+    for (const [name] of template.matchAll(/SALLYPORT_\w+/g)) assert.ok(name in settingNames, name);
+    const count = (pattern: RegExp) => [...template.matchAll(pattern)].length;
+    assert.equal(count(/\{\{-? *(?:if|with|range)\b/g), count(/\{\{-? *end\b/g));
+  }
+  const values = parse(text('helm/sallyport/values.yaml'));
+  for (const [, path = ''] of templates.join('').matchAll(/\.Values\.([\w.]+)/g)) {
+    let at = values;
+    for (const key of path.split('.')) {
+      assert.ok(key in at, `${path} is in values.yaml`);
+      at = at[key];
+    }
+  }
+});
+
 test('the chart gives manifests that run without rights, keep their data, and refuse plain HTTP', {
   skip: without('helm', ['version']),
 }, async () => {
@@ -74,6 +120,13 @@ test('the chart gives manifests that run without rights, keep their data, and re
     container.volumeMounts.map(({ name }: { name: string }) => name),
     ['data', 'tmp'],
   );
+  const several = ['--set', 'publicUrl=https://controller.example.com,replicas=3'];
+  await assert.rejects(template(...several), /needs postgresql.secret/);
+  await assert.rejects(template(...several, '--set', 'postgresql.secret=database'), /needs beacon.domain/);
+  const domain = ['--set', 'postgresql.secret=database,beacon.domain=controllers.example.com'];
+  const three = parseAllDocuments((await template(...several, ...domain)).stdout).map((document) => document.toJS());
+  assert.equal(three.filter(({ kind }) => kind === 'Service').length, 4, 'one for HTTP, one for each beacon');
+  assert.equal(three.find(({ kind }) => kind === 'StatefulSet').spec.replicas, 3);
   await assert.rejects(template(), /publicUrl is missing/);
   await assert.rejects(template('--set', 'publicUrl=http://controller.example.com'), /must begin with https/);
 });

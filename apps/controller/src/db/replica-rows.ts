@@ -44,6 +44,10 @@ export function otherReplicas(db: Kysely<Database>, self: string): Promise<Repli
   return db.selectFrom('replicas').selectAll().select(attached.as('attached')).where('id', '<>', self).execute();
 }
 
+/** Returns all replicas, also those that have ended, the oldest first. */
+export const allReplicas = (db: Kysely<Database>): Promise<ReplicaTable[]> =>
+  db.selectFrom('replicas').selectAll().orderBy('started_at').orderBy('id').execute();
+
 /** Returns the revisions of these tenants. */
 export const headsOf = (db: Kysely<Database>, tenants: readonly string[]): Promise<Notice[]> =>
   db.selectFrom('tenants').select(['id as tenant', 'revision']).where('id', 'in', tenants).execute();

@@ -1,3 +1,5 @@
+import { allReplicas } from '../db/replica-rows.ts';
+import { unscoped } from '../db/scoped.ts';
 import type { Store } from '../db/store.ts';
 import type { Replica, Replicas } from './types.ts';
 
@@ -41,7 +43,7 @@ export async function viewReplicas(
   { agents, skewMs }: Alone,
 ): Promise<ReplicasView> {
   const { self } = replicas;
-  const rows = await db.selectFrom('replicas').selectAll().orderBy('started_at').orderBy('id').execute();
+  const rows = await allReplicas(unscoped(db, 'the operator sees the controllers of all tenants'));
   const own = rows.find(({ id }) => id === self.id);
   const first = shown(self, { self: true, alive: true, agents: agents(), behind: own?.behind ?? 0, skewMs: skewMs() });
   const others = rows
