@@ -170,14 +170,14 @@ export function createApp<C extends Channel & LocalAgents>(deps: AppDeps<C>): Ap
       await upgrades.sweep();
       await authenticator.flush();
       await sessions.flush();
-      await asOnlyRunner(store, 'upkeep', async () => {
+      await asOnlyRunner(store, 'upkeep', async (still) => {
         await forgetUnusedNames(store);
         await forgetOldMarks(store, Date.now());
         await forgetOldAnswers(store);
         await ageMails(store);
         await ageForgotten(store);
         await ageSignIn(store);
-        await features.maintain();
+        await features.maintain(still);
       });
       runtimes.dropIdle(store.now() - idleMs);
     },

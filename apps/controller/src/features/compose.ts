@@ -4,6 +4,7 @@ import type { SharedSpending } from '../budgets/shared-spending.ts';
 import type { Timers } from '../channel/timers.ts';
 import type { Channel, DesiredStates } from '../channel/types.ts';
 import type { Countries } from '../countries.ts';
+import type { StillRunner } from '../db/jobs.ts';
 import type { Store } from '../db/store.ts';
 import type { EgressSettings } from '../egress/targets.ts';
 import { createBatch } from '../http/batch.ts';
@@ -50,7 +51,7 @@ export interface FeatureParts extends ObjectQueries, SignInDeps {
 /** A part of the API: its operations, and what has to be done for it now and then. */
 interface Feature {
   readonly routes: (parts: FeatureParts) => Partial<Handlers>;
-  readonly maintain?: (parts: FeatureParts) => Promise<void>;
+  readonly maintain?: (parts: FeatureParts, still: StillRunner) => Promise<void>;
 }
 
 type Features = typeof features;
@@ -60,8 +61,8 @@ type Served = { [F in keyof Features]: keyof ReturnType<Features[F]['routes']> }
 /** All features together. */
 export interface ComposedFeatures {
   readonly handlers: Handlers<OperationName>;
-  /** Drops what the features no longer need. Called now and then. */
-  maintain(): Promise<void>;
+  /** Drops what the features no longer need. Called now and then, by one replica at a time. */
+  maintain(still: StillRunner): Promise<void>;
 }
 
 /** Builds every feature that `index.ts` lists. An operation of the contract that no feature serves does not type-check. */
@@ -70,8 +71,8 @@ export function composeFeatures(parts: FeatureParts): ComposedFeatures {
   const served: Handlers<Served> = Object.assign({}, ...all.map(({ routes }) => routes(parts)));
   return {
     handlers: { ...served, writeBatch: createBatch(served) },
-    maintain: async () => {
-      for (const { maintain } of all) await maintain?.(parts);
+    maintain: async (still) => {
+      for (const { maintain } of all) await maintain?.(parts, still);
     },
   };
 }

@@ -1,3 +1,4 @@
+import type { StillRunner } from '../../db/jobs.ts';
 import { scoped } from '../../db/scoped.ts';
 import { notFound } from '../../errors.ts';
 import type { Handlers } from '../../http/handlers.ts';
@@ -21,7 +22,8 @@ type ProviderOperation =
 /** The OpenID Connect providers of a tenant. */
 export const providerFeature = {
   routes: providerRoutes,
-  maintain: ({ providerChecks }: Pick<SignInDeps, 'providerChecks'>): Promise<void> => providerChecks.run(),
+  maintain: ({ providerChecks }: Pick<SignInDeps, 'providerChecks'>, still: StillRunner): Promise<void> =>
+    providerChecks.run(still),
 };
 
 function providerRoutes(deps: SignInDeps): Handlers<ProviderOperation> {

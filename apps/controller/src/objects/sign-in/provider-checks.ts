@@ -1,4 +1,5 @@
 import { bySystem } from '../../db/contexts.ts';
+import type { StillRunner } from '../../db/jobs.ts';
 import { scoped, unscoped } from '../../db/scoped.ts';
 import type { Store, Tx } from '../../db/store.ts';
 import type { SecretBox } from '../../secrets/box.ts';
@@ -38,15 +39,18 @@ export class ProviderChecks {
     this.#deps = deps;
   }
 
-  /** Asks about all sign-ins that are due. While a run is under way, a call joins it. */
-  run(): Promise<void> {
-    this.#running ??= this.#run().finally(() => {
+  /**
+   * Asks about all sign-ins that are due. While a run is under way, a call joins it. `still`: rejects when another replica may
+   * have begun to ask. A provider may end a sign-in whose refresh token comes twice.
+   */
+  run(still: StillRunner): Promise<void> {
+    this.#running ??= this.#run(still).finally(() => {
       this.#running = null;
     });
     return this.#running;
   }
 
-  async #run(): Promise<void> {
+  async #run(still: StillRunner): Promise<void> {
     const { store } = this.#deps;
     const due = await unscoped(store.db, 'sign-ins of all tenants are due by time')
       .selectFrom('provider_grants')
@@ -61,6 +65,7 @@ export class ProviderChecks {
       for (let grant = due.shift(); grant !== undefined; grant = due.shift()) {
         if (performance.now() - started > runMs) return;
         if (silent.has(grant.provider_id)) continue;
+        await still();
         if ((await this.#check(grant)) === 'silent') silent.add(grant.provider_id);
       }
     };
