@@ -223,7 +223,10 @@ async function openApp(
     });
     const skewMs = () => (database instanceof EmbeddedDatabase ? 0 : database.skewMs());
     const own = { agents: () => connected(), skewMs };
-    if (shared !== null) shared.agents = own.agents;
+    if (shared !== null) {
+      shared.agents = own.agents;
+      metrics.followReplicas(() => shared.figures());
+    }
     return { database, store, shared, replicas, own, started, app, secrets: { box, identity }, signingKey };
   } catch (error) {
     shared?.abandon();

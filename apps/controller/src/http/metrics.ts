@@ -6,6 +6,7 @@ import type { Channel } from '../channel/types.ts';
 import type { Connections } from './connections.ts';
 import { type NewNameCounters, nameMetrics } from './name-metrics.ts';
 import { type FollowedPaths, pathMetrics } from './path-metrics.ts';
+import { type ReplicaFigures, replicaMetrics } from './replica-metrics.ts';
 
 /** What the metrics read at each scrape. */
 export interface Followed extends FollowedPaths {
@@ -20,6 +21,8 @@ export interface Followed extends FollowedPaths {
 /** Figures for Prometheus, in a registry of their own. */
 export interface Metrics {
   follow(followed: Followed): void;
+  /** Adds figures of a controller that shares its database. */
+  followReplicas(figures: () => ReplicaFigures): void;
   request(route: string, method: string, status: number, seconds: number): void;
   /** Records the time of one step of compiling desired states, milliseconds. */
   readonly compiled: (ms: number) => void;
@@ -64,6 +67,7 @@ export function createMetrics(): Metrics {
       upgradeMetrics(registers, followed);
       nameMetrics(registers, () => figuresOfNames(followed), followed.names.counters);
     },
+    followReplicas: (figures) => replicaMetrics(registers, figures),
     request: (route, method, status, seconds) => requests.observe({ route, method, status }, seconds),
     compiled: (ms) => {
       compile.observe(ms / 1000);

@@ -5,6 +5,7 @@ import type { PostgresDatabase } from '../db/postgres/open.ts';
 import { beat, endReplica, forgetReplicas, headsOf, otherReplicas } from '../db/replica-rows.ts';
 import { unscoped } from '../db/scoped.ts';
 import type { Store } from '../db/store.ts';
+import type { ReplicaFigures } from '../http/replica-metrics.ts';
 import { thisReplica } from './alone.ts';
 import { Joiner, type Message, partsOf } from './messages.ts';
 import { StoredFacts } from './stored-facts.ts';
@@ -61,6 +62,7 @@ export class SharedReplicas implements Replicas {
   #beatAt = Number.NEGATIVE_INFINITY;
   #lastQuestion = 0;
   #lastMessage = 0;
+  readonly #counters = { sent: 0, received: 0, dropped: 0 };
   #behind = 0;
   /** Whether the notice that listeners get comes from another replica. */
   #foreign = false;
@@ -121,6 +123,17 @@ export class SharedReplicas implements Replicas {
   onChange(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);
+  }
+
+  /** Returns figures for metrics. */
+  figures(): ReplicaFigures {
+    return {
+      alive: this.#others.size + 1,
+      behind: this.#behind,
+      silentSeconds: this.#database.silentMs() / 1000,
+      messages: this.#counters,
+      facts: { stored: this.facts.number, read: this.facts.heardCount },
+    };
   }
 
   lastContact(): number {
@@ -231,14 +244,17 @@ export class SharedReplicas implements Replicas {
       return false;
     }
     const name = ++this.#lastMessage;
-    for (const part of parts) this.#database.notify(channel, `M ${this.self.id} ${name} ${part}`);
-    return true;
+    this.#counters.sent++;
+    const whole = parts.every((part) => this.#database.notify(channel, `M ${this.self.id} ${name} ${part}`));
+    if (!whole) this.#counters.dropped++;
+    return whole;
   }
 
   #heardPart(from: string, text: string): void {
     const space = text.indexOf(' ');
     const message = this.#joiner.take(`${from} ${text.slice(0, space)}`, text.slice(space + 1));
     if (message === null) return;
+    this.#counters.received++;
     const { kind, topic, body, question } = message;
     if (kind === 'answer') this.#questions.get(question)?.(body ?? null);
     else void this.#handle(from, topic, body, kind === 'ask' ? question : null);
@@ -301,13 +317,22 @@ export class SharedReplicas implements Replicas {
       const { id, name, version } = row;
       this.facts.heard(id, row.fact_number);
       if (row.seen_at <= now - leaseMs || !this.#isAttached(id, row.attached === 1)) continue;
-      const beacon = row.beacon === null ? null : JSON.parse(row.beacon);
+      const beacon = row.beacon === null ? null : this.#readBeacon(row.beacon);
       const times = { startedAt: row.started_at, seenAt: row.seen_at };
       alive.set(id, { id, name, version, ...times, beacon });
     }
     const before = shown(this.#others);
     this.#others = alive;
     if (shown(alive) !== before) for (const listener of this.#listeners) listener();
+  }
+
+  #readBeacon(text: string): unknown {
+    try {
+      return JSON.parse(text);
+    } catch (err) {
+      this.#log.warn({ err }, 'the beacon of another replica could not be read');
+      return null;
+    }
   }
 
   #isAttached(id: string, attached: boolean): boolean {

@@ -27,6 +27,8 @@ export class StoredFacts implements Facts {
   /** Number up to which all facts of a replica were read. */
   readonly #read = new Map<string, number>();
   #number = 0;
+  /** Facts of other replicas that were read. */
+  heardCount = 0;
   #writing: Promise<void> | null = null;
   #reading: Promise<void> = Promise.resolve();
 
@@ -72,7 +74,7 @@ export class StoredFacts implements Facts {
   /** A replica says that it has stored facts up to a number. */
   heard(replica: string, number: number): void {
     if (replica === this.#host.self || number <= (this.#read.get(replica) ?? 0)) return;
-    this.#later(() => this.#readNew(replica));
+    this.#later(() => this.#readNew(replica, number));
   }
 
   /** Reads everything again: a time without the database is over. */
@@ -114,10 +116,12 @@ export class StoredFacts implements Facts {
     this.#number = number;
   }
 
-  async #readNew(replica: string): Promise<void> {
-    const rows = await factsAfter(this.#db, replica, this.#read.get(replica) ?? 0);
-    const last = rows.at(-1);
-    if (last !== undefined) this.#read.set(replica, last.number);
+  /** Reads what is stored up to a number and after. Facts that another replica has replaced leave gaps. */
+  async #readNew(replica: string, number: number): Promise<void> {
+    const after = this.#read.get(replica) ?? 0;
+    if (number <= after) return;
+    const rows = await factsAfter(this.#db, replica, after);
+    this.#read.set(replica, Math.max(number, rows.at(-1)?.number ?? 0));
     this.#deliver(rows);
   }
 
@@ -130,10 +134,19 @@ export class StoredFacts implements Facts {
   }
 
   #deliver(rows: readonly FactTable[]): void {
-    for (const { kind, object, tenant_id, value, generation, replica, at } of rows) {
-      if (replica === this.#host.self) continue;
-      const fact = { kind, object, tenant: tenant_id, value: decodeJson(value), generation, replica, at };
-      for (const follower of this.#followers) if (follower.kind === kind) follower.listener(fact);
+    for (const row of rows) if (row.replica !== this.#host.self) this.#tell(row);
+  }
+
+  /** A fact that cannot be read, or a follower that fails, keeps no other fact back. */
+  #tell({ kind, object, tenant_id: tenant, value, generation, replica, at }: FactTable): void {
+    this.heardCount++;
+    for (const follower of this.#followers) {
+      if (follower.kind !== kind) continue;
+      try {
+        follower.listener({ kind, object, tenant, value: decodeJson(value), generation, replica, at });
+      } catch (error) {
+        this.#host.failed(error);
+      }
     }
   }
 

@@ -33,7 +33,7 @@ export interface Sharing {
  */
 const lockName = [0x5a11, 1] as const;
 /** First half of the name of the lock by which others see that the session of a replica lives. */
-export const replicaSpace = 0x5a12;
+export const replicaSpace = 0x5a15;
 /** One controller at a time starts: it migrates, and makes what every installation has once. */
 const startLock = [0x5a14, 1] as const;
 /** How long a start waits for a controller that is just ending. */
@@ -41,6 +41,8 @@ const patienceMs = 5_000;
 const retryMs = 200;
 const pingMs = 5_000;
 const sharedPingMs = 2_000;
+/** Most notifications that wait to be sent. They may get lost, so more are dropped. */
+const mostUnsent = 10_000;
 /** A session that does not answer for this long is given up. */
 const silenceMs = 10_000;
 
@@ -83,9 +85,11 @@ export class ControllerLock {
     return performance.now() - this.#contactAt;
   }
 
-  /** Sends a notification. It may get lost. */
-  notify(channel: string, payload: string): void {
+  /** Sends a notification, which may get lost. Returns false when too many wait already. */
+  notify(channel: string, payload: string): boolean {
+    if (this.#unsent.length >= mostUnsent) return false;
     if (this.#unsent.push([channel, payload]) === 1) void this.#sendAll();
+    return true;
   }
 
   /** One after the other, as the driver wants it. */

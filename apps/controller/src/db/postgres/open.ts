@@ -65,9 +65,9 @@ export class PostgresDatabase extends Kysely<Database> {
     return this.#lock.skewMs;
   }
 
-  /** Sends a notification to other controllers. It may get lost. */
-  notify(channel: string, payload: string): void {
-    this.#lock.notify(channel, payload);
+  /** Sends a notification to other controllers, which may get lost. Returns false when too many wait already. */
+  notify(channel: string, payload: string): boolean {
+    return this.#lock.notify(channel, payload);
   }
 
   /** To be called at the end of a start: the next controller may start. */
