@@ -32,6 +32,7 @@ export interface ChannelParts {
   readonly leaseMs: (tenant: string) => number;
   readonly deviceMoved: (tenant: string, device: string, source: string) => void;
   readonly unreachable: (tenant: string, gateway: string, resources: readonly string[]) => void;
+  readonly knownUnreachable: (gateway: string) => readonly string[];
   readonly connections: ConnectionGuard;
   readonly mapping: (agent: string) => Mapping;
   readonly names: NameGiver;
@@ -89,6 +90,7 @@ export function createAgents<C extends Channel & LocalAgents>(deps: AgentDeps<C>
     leaseMs: (tenant) => runtimes.leaseMs(tenant),
     deviceMoved: (tenant, device, source) => shared.deviceMoved(tenant, device, source),
     unreachable: (tenant, gateway, resources) => shared.unreachable(tenant, gateway, resources),
+    knownUnreachable: (gateway) => runtimes.knownUnreachable(gateway),
     connections: deps.connections,
     mapping,
     names,

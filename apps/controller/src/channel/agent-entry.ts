@@ -55,6 +55,7 @@ export interface EntryHost {
   readonly deviceSource: (tenant: string, report: SourceReport) => void;
   /** The set of resources that a gateway cannot reach changed. */
   readonly unreachable: (tenant: string, gateway: string, resources: readonly string[]) => void;
+  readonly knownUnreachable?: (gateway: string) => readonly string[];
   readonly findPath: (agent: AgentRef, request: Pick<FindPath, 'peer' | 'relay'>) => void;
   readonly upgrading: (agent: AgentRef, progress: Upgrading) => void;
   /** Null: no name is given. */
@@ -200,6 +201,7 @@ export class AgentEntry {
     this.#link = link;
     this.feed.loaded(state);
     this.#reports.expectOnly(items);
+    this.#unreachable?.resume(this.#host.knownUnreachable?.(this.id), this.#reports.probes);
     this.#reports.agent = agent;
     this.#clock.reset();
     this.#presence.beatsEvery(heartbeatMs);

@@ -121,8 +121,9 @@ class ChannelServer implements AgentChannel {
     const { unreachable = () => {} } = deps;
     const findPath: EntryHost['findPath'] = (...event) => this.#events.findPath(...event);
     const upgrading: EntryHost['upgrading'] = (...event) => this.#events.upgrading(...event);
-    const ofDevices = { deviceHandshake, deviceSource };
-    this.#entryHost = { ...shared, ...ofDevices, presenceChanged, unreachable, findPath, upgrading, deleted };
+    const { knownUnreachable } = deps;
+    const more = { deviceHandshake, deviceSource, ...(knownUnreachable === undefined ? {} : { knownUnreachable }) };
+    this.#entryHost = { ...shared, ...more, presenceChanged, unreachable, findPath, upgrading, deleted };
   }
 
   attach(server: Server): void {

@@ -22,6 +22,8 @@ export interface ChannelDeps {
   readonly deviceMoved?: (tenant: string, device: string, source: string) => void;
   /** Called when the set of resources that a gateway cannot reach changed; ids, ascending. */
   readonly unreachable?: (tenant: string, gateway: string, resources: readonly string[]) => void;
+  /** Returns the set that counts of a gateway, which may come from another process. */
+  readonly knownUnreachable?: (gateway: string) => readonly string[];
   /** Serves what gateways ask for names. Left out: no name is given. */
   readonly names?: NameRequests;
   /** Mapping that the beacon sees for an agent. Left out: there is no beacon. */

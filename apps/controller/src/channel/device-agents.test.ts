@@ -192,3 +192,17 @@ test('a resource is unreachable when all its probes fail, by the resource of the
   h.time.advance(500);
   assert.deepEqual(told.slice(4), [[tenant, id, ['a']]]);
 });
+
+test('what a gateway could not reach at another process counts until it has a result here', async (t) => {
+  const told: unknown[] = [];
+  const h = await startChannel(t, {
+    unreachable: (_tenant, _gateway, ids) => told.push(ids),
+    knownUnreachable: () => ['a', 'b'],
+  });
+  const { agent } = await online(h, 'gateway', [gatewayItem(), probeItem('a', 'a'), probeItem('b', 'b')]);
+  const result = (id: string, reachable: boolean) => ({ id, resource: id, reachable, detail: '' });
+  agent.send({ type: 'noticed', probes: [result('a', false)] });
+  agent.send({ type: 'noticed', probes: [result('b', true)] });
+  await until(() => told.length === 1, 'one answers');
+  assert.deepEqual(told, [['a']]);
+});

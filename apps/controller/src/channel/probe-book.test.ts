@@ -32,3 +32,17 @@ test('results go with the name, or with the resource that no longer has it', () 
   book.expect({ upserts: [], removes: ['name/wiki'] });
   assert.deepEqual([book.unreachable, [...book.results.keys()]], [[], []]);
 });
+
+test('a resource that was unreachable stays so until a probe of it has a result', () => {
+  const book = new ProbeBook();
+  const second = { ...probe, key: 'probe/q', id: 'q' } as const;
+  book.expectOnly([probe, second, name('wiki', { id: 'wiki', probe: 'w' })]);
+  book.assume(['mixed', 'wiki', 'gone']);
+  assert.deepEqual(book.unreachable, ['mixed', 'wiki']);
+  book.record([failed('p', 'mixed')]);
+  assert.deepEqual(book.unreachable, ['wiki'], 'its other probe is pending');
+  book.record([{ ...failed('w', 'wiki'), reachable: true }]);
+  assert.deepEqual(book.unreachable, []);
+  book.expectOnly([{ ...second, id: 'r', key: 'probe/r' }]);
+  assert.deepEqual(book.unreachable, [], 'it has had a result');
+});

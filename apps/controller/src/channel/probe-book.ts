@@ -7,6 +7,8 @@ export class ProbeBook {
   readonly #resources = new Map<string, string>();
   /** Probes of each desired name, by key. */
   readonly #names = new Map<string, readonly string[]>();
+  /** Resources that stay unreachable until a probe of theirs has a result. */
+  #assumed: ReadonlySet<string> = new Set();
   /** Null: must be computed again. */
   #unreachable: readonly string[] | null = null;
 
@@ -34,14 +36,20 @@ export class ProbeBook {
     this.#unreachable = null;
   }
 
+  /** The gateway could not reach these resources when it was last connected, perhaps to another process. */
+  assume(unreachable: readonly string[]): void {
+    this.#assumed = new Set(unreachable);
+    this.#unreachable = null;
+  }
+
   record(results: readonly ProbeResult[]): void {
     if (results.length > 0) this.#unreachable = null;
     for (const result of results) if (this.#resources.has(result.id)) this.#results.set(result.id, result);
   }
 
   /**
-   * Resources whose probes all fail, ascending by id. A resource with a pending probe is not among them. The array is the
-   * same until a result or a desired probe changes.
+   * Resources whose probes all fail, ascending by id. A resource with a pending probe is not among them, unless all its probes
+   * are pending and it is assumed to be unreachable. The array is the same until a result or a desired probe changes.
    */
   get unreachable(): readonly string[] {
     this.#unreachable ??= this.#findUnreachable();
@@ -72,9 +80,11 @@ export class ProbeBook {
   }
 
   #findUnreachable(): string[] {
+    const heard = new Set([...this.#results.keys()].flatMap((id) => this.#resources.get(id) ?? []));
+    this.#assumed = this.#assumed.difference(heard);
     const failed = new Map<string, boolean>();
     for (const [id, resource] of this.#resources) {
-      const fails = this.#results.get(id)?.reachable === false;
+      const fails = this.#results.get(id)?.reachable === false || this.#assumed.has(resource);
       failed.set(resource, fails && (failed.get(resource) ?? true));
     }
     return [...failed].flatMap(([resource, all]) => (all ? [resource] : [])).sort();

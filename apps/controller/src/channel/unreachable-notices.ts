@@ -1,4 +1,5 @@
 import { Pace } from './pace.ts';
+import type { ProbeBook } from './probe-book.ts';
 
 /**
  * Tells which resources a gateway cannot reach. A loss is told at once, so that devices use another gateway. A recovery
@@ -11,6 +12,16 @@ export class UnreachableNotices {
 
   constructor(tell: (resources: readonly string[]) => void) {
     this.#tell = tell;
+  }
+
+  /**
+   * The gateway connects again. `told`: what counts of it now, perhaps told by another process; undefined: what was told
+   * here.
+   */
+  resume(told: readonly string[] | undefined, probes: ProbeBook): void {
+    if (told === undefined) return;
+    this.#told = told;
+    probes.assume(told);
   }
 
   /**

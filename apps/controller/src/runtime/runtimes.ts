@@ -97,6 +97,11 @@ export class TenantRuntimes implements DesiredStates {
     this.#tenants.get(tenant)?.runtime.factsChanged('gateway', gateway);
   }
 
+  /** Resources that a gateway cannot reach, as it or another process said last. */
+  knownUnreachable(gateway: string): readonly string[] {
+    return this.#facts.unreachableOf(gateway);
+  }
+
   /** The beacons changed that agents are told about. */
   beaconsChanged(): void {
     for (const { runtime } of this.#tenants.values()) runtime.factsChanged('settings', '');

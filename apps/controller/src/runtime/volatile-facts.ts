@@ -38,6 +38,11 @@ export class VolatileFacts {
     else this.#unreachable.set(gateway, resources);
   }
 
+  /** Returns what a gateway cannot reach. */
+  unreachableOf(gateway: string): readonly string[] {
+    return this.#unreachable.get(gateway) ?? [];
+  }
+
   /** Returns settings with the values that are in no row. */
   settings(stored: WorldSettings): WorldSettings {
     return { ...stored, beacons: this.#beacons() };
@@ -47,7 +52,7 @@ export class VolatileFacts {
   current(change: WorldChange): WorldChange {
     if (change.kind === 'settings') return { ...change, value: this.settings(change.value) };
     if (change.kind === 'gateway' && change.value !== null)
-      return { ...change, value: { ...change.value, unreachable: this.#unreachable.get(change.id) ?? [] } };
+      return { ...change, value: { ...change.value, unreachable: this.unreachableOf(change.id) } };
     const located = this.#whereabouts.located(change);
     const endpoint = this.#endpoints.get(change.id);
     if (located.kind !== 'device' || located.value === null || endpoint === undefined) return located;
