@@ -38,6 +38,7 @@ export interface ChannelParts {
   readonly names: NameGiver;
   readonly enrolled: () => number;
   readonly holding?: NonNullable<ChannelDeps['holding']>;
+  readonly sourceElsewhere: NonNullable<ChannelDeps['sourceElsewhere']>;
   readonly catchUp: (tenant: string) => Promise<void>;
 }
 
@@ -82,7 +83,7 @@ export function createAgents<C extends Channel & LocalAgents>(deps: AgentDeps<C>
     publicHost: deps.publicHost,
     mostNames: deps.quotas['wildcard-names'],
   });
-  const all = agentsOfAll(deps);
+  const all = agentsOfAll(deps, (device) => shared.sourceDecider(device));
   const local = deps.openChannel({
     replicas: deps.replicas,
     directory,
@@ -97,6 +98,7 @@ export function createAgents<C extends Channel & LocalAgents>(deps: AgentDeps<C>
     enrolled: () => runtimes.agentCount() / (1 + deps.replicas.others().length),
     catchUp: (tenant) => catchUp(store, tenant),
     ...(all === null ? {} : { holding: all.holding }),
+    sourceElsewhere: (tenant, report) => all?.passSourceOn(tenant, report) ?? false,
   });
   const channel = all?.join(local) ?? local;
   const paths = new Paths({
@@ -144,10 +146,13 @@ export function createAgents<C extends Channel & LocalAgents>(deps: AgentDeps<C>
 }
 
 /** The agents of all processes that share the database; null: there can be no others. */
-function agentsOfAll({ replicas, store, timers, log }: Pick<AgentDeps, 'replicas' | 'store' | 'timers' | 'log'>) {
+function agentsOfAll(
+  { replicas, store, timers, log }: Pick<AgentDeps, 'replicas' | 'store' | 'timers' | 'log'>,
+  sourceDecider: (device: string) => string | null,
+) {
   if (replicas.alone) return null;
   return new AgentsOfAll({
-    ...{ replicas, timers, log, clock: store.now },
+    ...{ replicas, timers, log, sourceDecider, clock: store.now },
     holders: {
       claim: (wanted) => claimAgents(store, replicas.self.id, wanted),
       since: (moment) => claimsSince(store, moment),

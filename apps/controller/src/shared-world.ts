@@ -53,6 +53,13 @@ export class SharedWorld {
     this.#sources.learnt(tenant, device, source);
   }
 
+  /** Returns another live replica that has decided about the source of a device last; null: there is none. */
+  sourceDecider(device: string): string | null {
+    const { replicas } = this.#deps;
+    const { by } = this.#sources.of(device) ?? {};
+    return by !== undefined && by !== replicas.self.id && replicas.isAlive(by) ? by : null;
+  }
+
   /** The beacon of this replica judges an agent. */
   mapped(tenant: string, agent: string, mapping: Mapping): void {
     this.#mapped.learnt(tenant, agent, mapping.kind === 'undecided' ? null : mapping);

@@ -5,7 +5,7 @@ import { AgentBudget } from './agent-budget.ts';
 import { AgentEntry, type EntryHost } from './agent-entry.ts';
 import { type ChannelCounters, countSent, newCounters } from './counters.ts';
 import type { ChannelDeps } from './deps.ts';
-import { DeviceSources, type SourceReport } from './device-sources.ts';
+import type { SourceReport } from './device-sources.ts';
 import { Doorway, type DoorwayHost, type Visitor } from './doorway.ts';
 import { ChannelEvents } from './events.ts';
 import type { Place } from './gate.ts';
@@ -23,6 +23,7 @@ import { presentState } from './present-state.ts';
 import type { RefusalCode } from './refusals.ts';
 import { Session } from './session.ts';
 import type { Hello, Proof, Report, SessionEffect } from './session-types.ts';
+import { SourceBook } from './source-book.ts';
 import { guardedTimers, systemTimers, type Timers } from './timers.ts';
 import type { AgentRecord, Channel, LocalAgents, Presence } from './types.ts';
 import { WorkQueue } from './work-queue.ts';
@@ -61,7 +62,7 @@ class ChannelServer implements AgentChannel {
   readonly #handshaking = new Map<Link, Place>();
   readonly #live = new Set<Link>();
   readonly #handshakes = new LastHandshakes();
-  readonly #sources = new DeviceSources(500_000);
+  readonly #sources: SourceBook;
   readonly #events = new ChannelEvents((agent, err) =>
     this.#deps.log.warn({ err, agent }, 'a listener to the channel failed'),
   );
@@ -115,7 +116,14 @@ class ChannelServer implements AgentChannel {
       observations.deviceSeen(tenant, device, at);
       if (this.#handshakes.note(device, at)) this.#events.reports.tell(device, 'handshake');
     };
-    const deviceSource = (tenant: string, report: SourceReport) => this.#deviceSource(tenant, report);
+    this.#sources = new SourceBook({
+      limit: 500_000,
+      entry: (agent) => this.#entries.get(agent),
+      observations,
+      moved: (...about) => deps.deviceMoved?.(...about),
+      elsewhere: (...about) => deps.sourceElsewhere?.(...about) ?? false,
+    });
+    const deviceSource = (tenant: string, report: SourceReport) => this.#sources.reported(tenant, report);
     const deleted = (entry: AgentEntry) => this.#deleted(entry);
     const shared = { clock, timers, limits, graceMs, log, states, observations, queue, names: deps.names ?? null };
     const { unreachable = () => {} } = deps;
@@ -141,6 +149,10 @@ class ChannelServer implements AgentChannel {
 
   /** Everything about the agents of this process is at hand. */
   async gather(): Promise<void> {}
+
+  sourceReported(tenant: string, report: SourceReport): void {
+    this.#sources.decide(tenant, report);
+  }
 
   lose(agent: string): void {
     const link = this.#entries.get(agent)?.link;
@@ -383,13 +395,5 @@ class ChannelServer implements AgentChannel {
     if (this.#entries.get(entry.id) === entry) this.#entries.delete(entry.id);
     this.#observations.forget(entry.id);
     this.#events.presence.tell(entry.id);
-  }
-
-  #deviceSource(tenant: string, report: SourceReport): void {
-    const native = this.#entries.get(report.device);
-    const source = this.#sources.seen(report, native && (native.link?.address ?? null));
-    if (source === null) return;
-    this.#observations.deviceMoved(tenant, report.device, source);
-    this.#deps.deviceMoved?.(tenant, report.device, source);
   }
 }

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { Mapping } from '@sallyport/contract/channel';
+import type { SourceReport } from './device-sources.ts';
 import type { Holding } from './holding.ts';
 import type { ControllerIdentity } from './keys.ts';
 import type { ChannelLimits } from './limits.ts';
@@ -20,6 +21,8 @@ export interface ChannelDeps {
   readonly leaseMs: (tenant: string) => number;
   /** Called at once when the source address of a device's tunnel changed. */
   readonly deviceMoved?: (tenant: string, device: string, source: string) => void;
+  /** Passes a report about the source of a device on, if another process decides about the device, and says so. */
+  readonly sourceElsewhere?: (tenant: string, report: SourceReport) => boolean;
   /** Called when the set of resources that a gateway cannot reach changed; ids, ascending. */
   readonly unreachable?: (tenant: string, gateway: string, resources: readonly string[]) => void;
   /** Returns the set that counts of a gateway, which may come from another process. */

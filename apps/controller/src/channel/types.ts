@@ -13,6 +13,7 @@ import type {
   UpgradePermission,
   Upgrading,
 } from '@sallyport/contract/channel';
+import type { SourceReport } from './device-sources.ts';
 
 /** Names an agent. */
 export interface AgentRef {
@@ -245,6 +246,8 @@ export interface Channel {
 export interface LocalAgents {
   /** Another process has the agent from now on: its connection here ends. */
   lose(agent: string): void;
+  /** A gateway that is connected to another process reports the source of a device about which this one decides. */
+  sourceReported(tenant: string, report: SourceReport): void;
   /** Status of an agent that is or was connected here, for other processes; null: there is no such agent. */
   status(agent: string): SharedStatus | null;
   /** Lets no agent connect any more, and ends the connections some at a time, so that other processes take the agents. */

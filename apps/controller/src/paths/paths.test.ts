@@ -422,3 +422,34 @@ test('the metrics count the work of the beacon and of paths', async (t) => {
   ])
     assert.ok(text.includes(`\n${row}\n`), row);
 });
+
+test('what an end has measured at another process is asked for before a relay is chosen', async (t) => {
+  const { app, gateway, device, connect, find, pairs } = await open(t);
+  const near = await gateway('1', relaying);
+  const far = await gateway('2', relaying);
+  const g = await gateway('g');
+  const d = await device();
+  connect(d, g);
+  app.channel.times.set(
+    d,
+    new Map([
+      [near, 5],
+      [far, 80],
+    ]),
+  );
+  t.mock.method(app.channel, 'gather', async (ends: readonly string[], kind: string) => {
+    assert.deepEqual([new Set(ends), kind], [new Set([d, g]), 'paths']);
+    app.channel.times.set(
+      g,
+      new Map([
+        [near, 500],
+        [far, 5],
+      ]),
+    );
+  });
+  await find(d, g, true);
+  assert.deepEqual(
+    (await pairs()).map(({ relay_id }) => relay_id),
+    [far],
+  );
+});

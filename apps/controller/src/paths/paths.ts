@@ -17,7 +17,7 @@ import { renew } from './renew.ts';
 /** Parts of the controller that paths use. */
 export interface PathsDeps {
   readonly store: Store;
-  readonly channel: Pick<Channel, 'presence' | 'paths' | 'relayTimes' | 'punch' | 'onFindPath'>;
+  readonly channel: Pick<Channel, 'presence' | 'paths' | 'relayTimes' | 'punch' | 'onFindPath' | 'gather'>;
   readonly states: Pick<DesiredStates, 'current'>;
   readonly worlds: { world(tenant: string): Promise<World> };
   /** Returns the mapping that the beacon sees for an agent now. */
@@ -109,6 +109,7 @@ export class Paths {
   async #leaveDraining(): Promise<void> {
     const { store, worlds, channel } = this.#deps;
     for (const { tenant, a, b } of await pairsOfDraining(store)) {
+      await channel.gather([a, b], 'paths');
       const world = await worlds.world(tenant);
       const relays = rankRelays(world, channel, { a, b }).map(({ gateway }) => gateway);
       const stays = ({ relay_id }: RelayPairRow) => {
@@ -168,6 +169,7 @@ export class Paths {
       return;
     }
     const pair = agent < peer ? { a: agent, b: peer } : { a: peer, b: agent };
+    await channel.gather([agent, peer], 'paths');
     const ranked = rankRelays(world, channel, pair);
     const relays = ranked.map(({ gateway }) => gateway);
     const outcome = await allocateRelay(store, tenant, pair, relays, (known) =>

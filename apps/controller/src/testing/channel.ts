@@ -41,6 +41,8 @@ export class ScriptedChannel implements Channel, LocalAgents {
     return presence === undefined ? null : { ...presence, heartbeatMs: 10_000, until: null };
   }
 
+  sourceReported(): void {}
+
   async handOver(): Promise<void> {}
 
   deviceLastHandshake(device: string): number | null {

@@ -1,6 +1,7 @@
 import { ProbeResult, Punch, Upgrade } from '@sallyport/contract/channel';
 import { z } from 'zod';
 import type { Replicas } from '../../replicas/types.ts';
+import type { SourceReport } from '../device-sources.ts';
 import type { Holding } from '../holding.ts';
 import { Listeners } from '../listeners.ts';
 import type { Log } from '../log.ts';
@@ -10,6 +11,7 @@ import { type AgentHolders, Claims } from './claims.ts';
 import { ForeignAgents, statusKind } from './foreign-agents.ts';
 import { ForeignReports } from './foreign-reports.ts';
 import type { SharedReports } from './report-form.ts';
+import { SourceReports } from './source-reports.ts';
 
 /** What the view of all agents is made from. */
 export interface AllAgentsDeps {
@@ -18,6 +20,8 @@ export interface AllAgentsDeps {
   /** Time of the database, epoch milliseconds. */
   readonly clock: () => number;
   readonly timers: Timers;
+  /** Live process that decided about the source of a device last; null: none, or this one. */
+  readonly sourceDecider?: (device: string) => string | null;
   readonly log: Log;
 }
 
@@ -34,6 +38,7 @@ export class AgentsOfAll implements Channel {
   readonly #deps: AllAgentsDeps;
   readonly #foreign: ForeignAgents;
   readonly #reports: ForeignReports;
+  readonly #sources: SourceReports;
   readonly #presence: Listeners<[agent: string]>;
   readonly #reported: Listeners<Parameters<Parameters<Channel['onReport']>[0]>>;
   #local: (Channel & LocalAgents) | null = null;
@@ -52,6 +57,11 @@ export class AgentsOfAll implements Channel {
       reports: (agent, kind) => this.#ownReports(agent, kind),
       reported: (agent) => this.#reported.tell(agent, 'report'),
     });
+    this.#sources = new SourceReports({
+      ...{ replicas, timers },
+      decider: (device) => this.#holder(device) ?? deps.sourceDecider?.(device) ?? null,
+      decide: (tenant, report) => this.#here.sourceReported(tenant, report),
+    });
     this.#serve();
   }
 
@@ -64,6 +74,15 @@ export class AgentsOfAll implements Channel {
       maySign: () => replicas.maySign(),
       lastContact: () => replicas.lastContact(),
     };
+  }
+
+  /**
+   * Passes a report about the source of a device on, if another process decides about the device. While the process of its
+   * channel has ended, nothing is believed.
+   */
+  passSourceOn(tenant: string, report: SourceReport): boolean {
+    if (this.#isForeign(report.device) && this.#holder(report.device) === null) return true;
+    return this.#sources.passOn(tenant, report);
   }
 
   /** Joins the channel of this process, which is made after its claims. */
@@ -158,6 +177,7 @@ export class AgentsOfAll implements Channel {
     this.claims.stop();
     this.#foreign.stop();
     this.#reports.stop();
+    this.#sources.stop();
     this.#presence.clear();
     this.#reported.clear();
   }

@@ -47,7 +47,8 @@ export class Controllers {
     const holders = this.holders.of(replica.self.id);
     const all = new AgentsOfAll({ replicas: replica, holders, clock: time.clock, timers, log });
     const own = { directory, states, clock: time.clock, timers: time, log, identity: constantIdentity(this.#identity) };
-    const harness = await startChannel(this.#t, { ...own, holding: all.holding, ...change });
+    const sourceElsewhere: ChannelDeps['sourceElsewhere'] = (...about) => all.passSourceOn(...about);
+    const harness = await startChannel(this.#t, { ...own, holding: all.holding, sourceElsewhere, ...change });
     all.join(harness.channel);
     this.#t.after(() => all.stop());
     return { replica, all, channel: harness.channel, port: harness.port, lines };
