@@ -1,5 +1,6 @@
 import { type IpRange, parseAddress, rangeContains } from '@sallyport/ip';
 import { type AddressSpace, addressSpaceOf, prefixRange, sourceRange } from './addresses.ts';
+import { carriedPart } from './carried.ts';
 import { deviceTypes, isAlive, isAttachable, matchesDevice } from './matching.ts';
 import { inputsOf, type RuleInputs, siteInputs } from './rules/index.ts';
 import type { AccessQuery, WorldAddress, WorldDevice, WorldGateway, WorldPolicy, WorldResource } from './types.ts';
@@ -81,7 +82,10 @@ function plainLookup(world: World): Lookup {
     destination: (address, query) => {
       const named = isNamed(address);
       const around = [...world.resources.values()].filter((resource) => covers(resource, address, named));
-      const targets = around.filter((resource) => covers(resource, address, named, query));
+      const targets = around.flatMap((resource) => {
+        const addresses = covering(resource, address, named).filter(({ ports }) => admitsPort(ports, query));
+        return addresses.length === 0 ? [] : [carriedPart(resource, addresses)];
+      });
       return { configured: around.some(({ type }) => isAttachable(type)), targets: targets.sort(byId) };
     },
     device: (device) => ({
@@ -134,16 +138,14 @@ function isVirtual({ name, prefix }: WorldAddress, { family, value }: Address): 
   return name !== undefined && rangeContains(prefixRange(prefix), family, value);
 }
 
-/**
- * Returns whether any address of a resource covers a destination, on the queried port or on any port. Only names cover
- * a virtual address (`named`).
- */
-function covers(resource: WorldResource, { family, value }: Address, named: boolean, query?: AccessQuery): boolean {
-  return resource.addresses.some(
-    (address) =>
-      (address.name !== undefined) === named &&
-      rangeContains(prefixRange(address.prefix), family, value) &&
-      (query === undefined || admitsPort(address.ports, query)),
+/** Returns whether any address of a resource covers a destination, on any port. */
+const covers = (resource: WorldResource, address: Address, named: boolean): boolean =>
+  covering(resource, address, named).length > 0;
+
+/** Returns the addresses of a resource that cover a destination. Only names cover a virtual address (`named`). */
+function covering({ addresses }: WorldResource, { family, value }: Address, named: boolean): WorldAddress[] {
+  return addresses.filter(
+    ({ name, prefix }) => (name !== undefined) === named && rangeContains(prefixRange(prefix), family, value),
   );
 }
 

@@ -69,7 +69,7 @@ function note(found: Found, { world, reach, gateway }: Place, cell: Cell): void 
   if (grants.size === 0) return;
   for (const range of here.destinations.classes.get(cell.class)?.ranges ?? [])
     for (const { resource, range: prefix, address, ports } of reach.resources.overlapping(range)) {
-      const own = grants.get(resource.id) ?? [];
+      const own = resource.gateways.includes(gateway) ? (grants.get(resource.id) ?? []) : [];
       const open = sharedPorts(ports, own);
       if (open.length === 0) continue;
       const { ports: byPrefix, policies } = computed(found, resource.id, nothing);

@@ -20,6 +20,8 @@ export interface WorldAddress {
   readonly name?: string;
   /** Wildcard of the resource that covers the name. Absent: the resource has the address or name itself. */
   readonly wildcard?: string;
+  /** Gateways of the resource that carry a virtual address: those in its network. Absent: all of the resource. */
+  readonly gateways?: readonly string[];
   /** Ports of all protocols of the address. A protocol of type ALL means tcp, udp, icmp and other, with every port. */
   readonly ports: readonly PortRange[];
 }

@@ -146,6 +146,8 @@ interface GatewayTable {
   mtu: number | null;
   /** JSON: `DnsServer[]`. */
   dns_servers: string;
+  /** Empty: the network of all gateways without a label. */
+  network: string;
   deployed_on: number | null;
   last_online: number | null;
   error: string | null;

@@ -4,17 +4,22 @@ import { bySystem } from '../db/contexts.ts';
 import { unscoped } from '../db/scoped.ts';
 import type { Store, Tx } from '../db/store.ts';
 import { ApiError } from '../errors.ts';
-import { freeNumbers, network, restMs } from './virtual.ts';
+import { freeNumbers, restMs } from './virtual.ts';
 import { follow, followNames, resourcesOver } from './wildcards.ts';
 
 /** Longest time between a use of a name and the moment that is stored for it. */
 export const lateMs = 24 * 3600 * 1000;
 
 /**
- * Gives virtual addresses to a name that a wildcard covers. Agents learn it by the change log. `most`: names of wildcards
- * in the tenant. `mayGive` is asked once, before a name that is new.
+ * Gives virtual addresses in a network to a name that a wildcard covers. Agents learn it by the change log. `most`: names
+ * of wildcards in the tenant. `mayGive` is asked once, before a name that is new.
  */
-export async function nameFor(tx: Tx, name: string, most: number, mayGive: () => boolean): Promise<Named['outcome']> {
+export async function nameFor(
+  tx: Tx,
+  { network, name }: { readonly network: string; readonly name: string },
+  most: number,
+  mayGive: () => boolean,
+): Promise<Named['outcome']> {
   const resources = await resourcesOver(tx, [name]);
   if (resources.length === 0) return 'none';
   const known = await tx.scoped
@@ -42,8 +47,8 @@ export async function nameFor(tx: Tx, name: string, most: number, mayGive: () =>
   return 'given';
 }
 
-/** Notes that devices use names now. Names that no wildcard gave are left alone. */
-export async function noteUsedNames(tx: Tx, names: readonly string[]): Promise<void> {
+/** Notes that devices use names in a network now. Names that no wildcard gave are left alone. */
+export async function noteUsedNames(tx: Tx, network: string, names: readonly string[]): Promise<void> {
   for (const part of chunks(names))
     await tx.scoped
       .updateTable('virtual_addresses')
@@ -69,7 +74,6 @@ export async function forgetUnusedNames(store: Store): Promise<void> {
       await tx.scoped
         .updateTable('virtual_addresses')
         .set({ used_at: null })
-        .where('network', '=', network)
         .where('name', 'in', names)
         // Meanwhile a device may have used it.
         .where('used_at', '<=', before)

@@ -75,7 +75,10 @@ export class NameGiver implements NameRequests {
     const { store, log } = this.#deps;
     if (!this.#uses.admits(gateway.id, '', store.now())) return;
     store
-      .write(contextOf(gateway), (tx) => noteUsedNames(tx, names))
+      .write(contextOf(gateway), async (tx) => {
+        const networks = await networksOf(tx, [gateway.id]);
+        await noteUsedNames(tx, networks.get(gateway.id) ?? '', names);
+      })
       .catch((err: unknown) => log.warn({ err, gateway: gateway.id }, 'could not note which names are used'));
   }
 
@@ -103,9 +106,14 @@ export class NameGiver implements NameRequests {
     return store.write(contextOf(gateway), async (tx) => {
       const outcomes: Outcome[] = [];
       const reserved = new Set([...(own === null ? [] : [own.toLowerCase()]), ...(await endpointNames(tx))]);
-      for (const { name, device } of asked) {
+      const networks = await networksOf(
+        tx,
+        asked.map(({ gateway }) => gateway.id),
+      );
+      for (const { gateway, name, device } of asked) {
+        const place = { network: networks.get(gateway.id) ?? '', name };
         const mayGive = () => this.#admits(tx.tenant, device, tx.now);
-        const outcome = reserved.has(name) ? 'none' : await nameFor(tx, name, mostNames, mayGive);
+        const outcome = reserved.has(name) ? 'none' : await nameFor(tx, place, mostNames, mayGive);
         outcomes.push(outcome);
       }
       return outcomes;
@@ -149,6 +157,13 @@ const reasons = {
 } as const;
 
 const contextOf = ({ id, tenant }: AgentRef) => byAgent({ id, tenant_id: tenant, name: null }, 'askName');
+
+/** Returns the networks in which gateways stand, by gateway. */
+async function networksOf(tx: Tx, gateways: readonly string[]): Promise<ReadonlyMap<string, string>> {
+  const ids = [...new Set(gateways)];
+  const rows = await tx.scoped.selectFrom('gateways').select(['id', 'network']).where('id', 'in', ids).execute();
+  return new Map(rows.map(({ id, network }) => [id, network]));
+}
 
 /** Hosts of the endpoints of gateways: devices must find these without a tunnel. */
 async function endpointNames(tx: Tx): Promise<string[]> {

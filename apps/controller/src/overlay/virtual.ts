@@ -2,13 +2,10 @@ import { formatAddress, parsePrefix, rangeOfNames, rangeOfNames6, rangesOverlap 
 import { selectIn } from '../db/chunks.ts';
 import type { Tx } from '../db/store.ts';
 import { ApiError } from '../errors.ts';
-import { followNames, privateAddresses } from './wildcards.ts';
+import { followNames, followUnattached, privateAddresses } from './wildcards.ts';
 
 /** Time for which the address of a name that no resource has any more is given to no other name. */
 export const restMs = 30 * 24 * 3600 * 1000;
-
-/** Name of the network of gateways without a label. */
-export const network = '';
 
 const v4 = parsePrefix(rangeOfNames) ?? { first: 0n, last: 0n };
 /** The first and the last address of the range belong to no name. */
@@ -29,46 +26,71 @@ export function virtualAddresses(overlay6: string, number: number): readonly [st
   ];
 }
 
+/** A name in a network. The network of gateways without a label is empty. */
+interface Place {
+  readonly network: string;
+  readonly name: string;
+}
+
 /**
- * Gives virtual addresses to those of some names that a private resource has, and lets those of the others rest. To be
- * called in the write that adds or removes the names.
+ * Gives virtual addresses to those of some names that a private resource has, one in each network of its gateways, and
+ * lets the others rest. To be called in the write that adds or removes the names, or that moves gateways or resources.
  */
 export async function settleNames(tx: Tx, names: readonly string[]): Promise<void> {
   const touched = [...new Set(names)];
   if (touched.length === 0) return;
-  const held = new Set(await heldNames(tx, touched));
-  const known = new Map((await knownNames(tx, touched)).map((row) => [row.name, row]));
-  const back = touched.filter((name) => held.has(name) && known.get(name)?.rests_until != null);
-  const left = touched.filter((name) => !held.has(name) && known.get(name)?.rests_until === null);
-  const fresh = touched.filter((name) => held.has(name) && !known.has(name));
+  const held = new Map((await heldPlaces(tx, touched)).map((place) => [keyOf(place), place]));
+  const rows = await knownPlaces(tx, touched);
+  const known = new Set(rows.map(keyOf));
+  const back = rows.filter((row) => held.has(keyOf(row)) && row.rests_until !== null);
+  const left = rows.filter((row) => !held.has(keyOf(row)) && row.rests_until === null);
+  const fresh = [...held.values()].filter((place) => !known.has(keyOf(place)));
   await setRest(tx, back, null);
   await setRest(tx, left, tx.now + restMs);
   const numbers = await freeNumbers(tx, fresh.length);
-  const own = { network, rests_until: null, used_at: null };
-  for (const [i, name] of fresh.entries())
-    await tx.scoped.insert('virtual_addresses', { ...own, name, number: numbers[i] as number });
-  await followNames(tx, [...back, ...left, ...fresh]);
-}
-
-async function heldNames(tx: Tx, names: readonly string[]): Promise<string[]> {
-  const rows = await selectIn(names, (part) =>
-    privateAddresses(tx, part).select('addresses.address').distinct().execute(),
+  for (const [i, place] of fresh.entries())
+    await tx.scoped.insert('virtual_addresses', {
+      ...place,
+      ...{ number: numbers[i] as number, rests_until: null, used_at: null },
+    });
+  const changed = [...back, ...left, ...fresh];
+  await followNames(
+    tx,
+    changed.map(({ name }) => name),
   );
-  return rows.map(({ address }) => address);
+  await followUnattached(
+    tx,
+    changed.filter(({ network }) => network !== '').map(({ name }) => name),
+  );
 }
 
-const knownNames = (tx: Tx, names: readonly string[]) =>
+/** A label of a network has no space. */
+const keyOf = ({ network, name }: Place): string => `${network} ${name}`;
+
+/** A name of a resource without gateways is in the network without a label. */
+async function heldPlaces(tx: Tx, names: readonly string[]): Promise<Place[]> {
+  const rows = await selectIn(names, (part) =>
+    privateAddresses(tx, part)
+      .leftJoin('resource_gateways', 'resource_gateways.resource_id', 'resources.id')
+      .leftJoin('gateways', 'gateways.id', 'resource_gateways.gateway_id')
+      .select(['addresses.address', 'gateways.network'])
+      .distinct()
+      .execute(),
+  );
+  return rows.map(({ address, network }) => ({ network: network ?? '', name: address }));
+}
+
+const knownPlaces = (tx: Tx, names: readonly string[]) =>
   selectIn(names, (part) =>
     tx.scoped
       .selectFrom('virtual_addresses')
-      .select(['name', 'rests_until'])
-      .where('network', '=', network)
+      .select(['network', 'name', 'rests_until'])
       .where('name', 'in', part)
       .execute(),
   );
 
-async function setRest(tx: Tx, names: readonly string[], rests_until: number | null): Promise<void> {
-  for (const name of names)
+async function setRest(tx: Tx, places: readonly Place[], rests_until: number | null): Promise<void> {
+  for (const { network, name } of places)
     await tx.scoped
       .updateTable('virtual_addresses')
       .set({ rests_until })

@@ -24,6 +24,21 @@ export async function resourcesOver(tx: Tx, names: readonly string[]): Promise<s
   return [...new Set(rows.map(({ id }) => id))];
 }
 
+/** Tells agents that addresses came or went in some network. A resource without gateways has those of all networks. */
+export async function followUnattached(tx: Tx, names: readonly string[]): Promise<void> {
+  const rows = await selectIn([...new Set(names)], (part) =>
+    tx.scoped
+      .selectFrom('addresses')
+      .leftJoin('resource_gateways', 'resource_gateways.resource_id', 'addresses.resource_id')
+      .where('resource_gateways.gateway_id', 'is', null)
+      .where('addresses.address', 'in', part)
+      .select('addresses.resource_id')
+      .distinct()
+      .execute(),
+  );
+  follow(tx, [...new Set(rows.map(({ resource_id }) => resource_id))]);
+}
+
 async function hasWildcards(tx: Tx): Promise<boolean> {
   const row = await tx.scoped
     .selectFrom('virtual_addresses')

@@ -285,6 +285,9 @@ export const ProbeItem = z.strictObject({
   port: z.int().min(1).max(65535).nullable(),
 });
 
+/** Most virtual addresses of a name: those of 32 networks. */
+export const mostNameAddresses = 64;
+
 /**
  * `name/<name>`: the virtual addresses of a host name of resources. A gateway answers queries for the name, and
  * translates packets to its virtual addresses. A device sends queries for the name to the gateway that carries them.
@@ -298,8 +301,11 @@ export const NameItem = z.strictObject({
    * wildcard: grants of them say who may ask for names that it covers.
    */
   id: z.string().min(1).max(256),
-  /** IPv4 and IPv6. */
-  addresses: list(address, 2).min(1),
+  /**
+   * A gateway gets the IPv4 and the IPv6 address in its network. A device gets the addresses in all networks in which it
+   * reaches the name, best first.
+   */
+  addresses: list(address, mostNameAddresses).min(1),
   /** Resources of this gateway that have the name. Their probes show whether it resolves. None on a device. */
   resources: list(
     z.strictObject({

@@ -18,7 +18,7 @@ import {
   timestamp,
   wholeNumber,
 } from './common.ts';
-import { labels, shownLabels } from './labels.ts';
+import { labels, network, shownLabels } from './labels.ts';
 import { GatewayUpgrade, upgradeAllowance } from './upgrades.ts';
 
 /** Current status of a gateway, as known to the controller. */
@@ -82,6 +82,7 @@ export const CreateGateway = z
     relayPorts,
     mtu: mtu.nullish().describe(`${ofMtu}; null or left out: the setting of the tenant applies`),
     dnsServers,
+    network,
     labels,
   })
   .meta({ id: 'CreateGateway' });
@@ -101,6 +102,7 @@ export const UpdateGateway = z
     relayPorts,
     mtu: mtu.nullish().describe(`${ofMtu}; null: the setting of the tenant applies`),
     dnsServers,
+    network,
     labels,
   })
   .meta({ id: 'UpdateGateway' });

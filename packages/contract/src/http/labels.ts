@@ -15,6 +15,14 @@ const label = z
   .regex(new RegExp(`^${labelPattern}$`), labelRule)
   .transform((text) => text.toLowerCase());
 
+/** Label of a network in a request. It is stored in lower case. */
+export const network = label
+  .nullish()
+  .describe(
+    'Private network in which it stands. Gateways of one network have the same virtual address for a host name. ' +
+      'Null: the network of all gateways without this label',
+  );
+
 /** Labels in a request. They are stored in lower case, in order and without repetition. */
 export const labels = list(label, mostLabels)
   .transform((given) => [...new Set(given)].sort())

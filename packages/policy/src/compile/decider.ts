@@ -1,10 +1,12 @@
 import { addressSpaceOf } from '../addresses.ts';
+import { carriedPart } from '../carried.ts';
 import { decideBy } from '../evaluate.ts';
 import { type Address, admitsPort, byId, type Destination, questionOf, type Source } from '../question.ts';
 import { inputsOf, type RuleInputs } from '../rules/index.ts';
 import type { AccessQuery, Verdict, WorldDevice, WorldPolicy, WorldResource } from '../types.ts';
 import type { World } from '../world.ts';
 import { OutcomeCache } from './audience/outcome-cache.ts';
+import type { Entry } from './indexes/entries.ts';
 import { computed } from './indexes/maps.ts';
 import type { PolicyIndex } from './indexes/policy-index.ts';
 import { isNamed, type ResourceIndex } from './indexes/resource-index.ts';
@@ -60,11 +62,23 @@ export class Decider {
     const here = { family, first: value, last: value };
     const around = this.#resources.overlapping(here);
     const configured = around.length > 0;
-    const targets = new Set<WorldResource>();
+    const found = new Map<string, Entry[]>();
     // A virtual address belongs to its names alone.
     const internet = around.some(isNamed) ? [] : this.#resources.internetOverlapping(here);
-    for (const { resource, ports } of [...around, ...internet]) if (admitsPort(ports, query)) targets.add(resource);
-    return { configured, targets: targets.size > 1 ? [...targets].sort(byId) : [...targets] };
+    for (const entry of [...around, ...internet])
+      if (admitsPort(entry.ports, query)) computed(found, entry.resource.id, () => []).push(entry);
+    const targets = [...found.values()].map((entries) => this.#carriedBy(entries));
+    return { configured, targets: targets.sort(byId) };
+  }
+
+  /** Returns the resource of some entries with the gateways that carry any of them. */
+  #carriedBy(entries: readonly Entry[]): WorldResource {
+    const [{ resource }] = entries as readonly [Entry];
+    if (entries.every((entry) => entry.resource === resource)) return resource;
+    return carriedPart(
+      this.#resources.get(resource.id) ?? resource,
+      entries.map(({ address }) => address),
+    );
   }
 
   #source(device: WorldDevice, { targets }: Destination, internet: boolean): Source {

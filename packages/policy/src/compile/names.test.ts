@@ -181,3 +181,52 @@ test('a name under a wildcard is one of the resource, and the wildcard stands fo
   const left = namesIn(compiler.items('d1')).map(({ id }) => id);
   assert.deepEqual(left.sort(), ['*.corp', 'new.corp'], 'a deny of one resource denies the names that it has');
 });
+
+test('a name has an address in each network, and each is carried there alone', () => {
+  const at = (n: number, gateways: string[]) => named('wiki.corp', n).map((address) => ({ ...address, gateways }));
+  const wiki = resource('wiki', [...at(1, ['g1', 'g3']), ...at(2, ['g2'])], { gateways: ['g2', 'g1', 'g3'] });
+  const more: WorldChange[] = [
+    { kind: 'gateway', id: 'g2', value: gateway('g2') },
+    { kind: 'gateway', id: 'g3', value: gateway('g3') },
+    { kind: 'resource', id: 'wiki', value: wiki },
+  ];
+  const compiler = compiled(more);
+  const addresses = (id: string) => namesIn(compiler.items(id)).find(({ id }) => id === 'wiki.corp')?.addresses;
+  assert.deepEqual([addresses('g1'), addresses('g2')], [['100.96.0.1', v6(1)], ['100.96.0.2', v6(2)]]);
+  assert.deepEqual(addresses('d1'), ['100.96.0.2', v6(2), '100.96.0.1', v6(1)], 'in the order of gateways');
+  const routes = compiler.items('d1').flatMap((item) => (item.kind === 'route' ? [[item.id, item.gateways]] : []));
+  assert.deepEqual(Object.fromEntries(routes)['100.96.0.1/32'], ['g1', 'g3'], 'within a network others take over');
+  assert.deepEqual(Object.fromEntries(routes)['100.96.0.2/32'], ['g2']);
+  const world = World.empty(settings).with([...changes, ...more]);
+  const ask = (destination: string, at: string) => {
+    const query = { device: 'd1', destination, protocol: 'tcp', port: 443, gateway: at, at: 0 } as const;
+    const { steps: _, ...verdict } = evaluate(world, query);
+    assert.deepEqual(compiler.decide(query), verdict);
+    return verdict.allowed;
+  };
+  assert.deepEqual(
+    [ask('100.96.0.1', 'g1'), ask('100.96.0.1', 'g2'), ask('100.96.0.2', 'g2'), ask('100.96.0.2', 'g3')],
+    [true, false, true, false],
+  );
+  const plain = gatewaysFor(world, 'd1', 0);
+  assert.deepEqual(
+    ['g1', 'g2'].map((id) => plain.get(id)?.filter((prefix) => prefix.startsWith('100.96.0.'))),
+    [['100.96.0.1/32'], ['100.96.0.2/32']],
+  );
+});
+
+test('a gateway through which devices come in passes on the name of another network', () => {
+  const at = (n: number, gateways: string[]) => named('wiki.corp', n).map((address) => ({ ...address, gateways }));
+  const wiki = resource('wiki', [...at(1, ['g1']), ...at(2, ['g2'])], { gateways: ['g1', 'g2'] });
+  const compiler = compiled([
+    { kind: 'gateway', id: 'g1', value: gateway('g1', { relayEnabled: true }) },
+    { kind: 'gateway', id: 'g2', value: gateway('g2') },
+    { kind: 'resource', id: 'wiki', value: wiki },
+    { kind: 'device', id: 'd1', value: device('d1', { native: false, entryGateway: 'g1' }) },
+  ]);
+  const items = compiler.items('g1');
+  const classOf = (address: string) => classesIn(items).find(({ ranges }) => ranges.includes(`${address}-${address}`));
+  const cells = items.flatMap((item) => (item.kind === 'profile' ? item.cells : []));
+  const onward = (address: string) => cells.find((cell) => cell.class === classOf(address)?.id)?.onward === true;
+  assert.deepEqual([onward('100.96.0.1'), onward('100.96.0.2')], [false, true]);
+});

@@ -83,6 +83,7 @@ export class Reach {
 /** Answers what devices reach through one gateway. */
 export class GatewayReach {
   readonly destinations: Destinations;
+  readonly #id: string;
   readonly #resolver: CellResolver;
   readonly #touching: ReadonlySet<string>;
   readonly #reachable = new Map<string, ReadonlySet<string>>();
@@ -90,6 +91,7 @@ export class GatewayReach {
 
   constructor(id: string, destinations: Destinations, resources: ResourceIndex, policies: PolicyIndex) {
     this.destinations = destinations;
+    this.#id = id;
     this.#resolver = new CellResolver(id, policies);
     for (const about of policiesAbout(destinations, resources, policies)) {
       const policy = policies.get(about);
@@ -122,7 +124,7 @@ export class GatewayReach {
     return computed(this.#opened, `${cell.class} ${cell.bundle}`, () => {
       const opened = new Map<string, string[]>();
       for (const { resource, ports } of this.destinations.classes.get(cell.class)?.entries ?? []) {
-        if (resource.type === 'INTERNET' || this.destinations.byResource.get(resource.id)?.carriage !== 'own') continue;
+        if (resource.type === 'INTERNET' || !resource.gateways.includes(this.#id)) continue;
         for (const grant of this.grants(cell))
           if (portsOverlap(ports, [grant])) computed(opened, resource.id, () => []).push(grant.policy);
       }

@@ -194,8 +194,13 @@ const aRule = fc
   .record({ id: fc.constantFrom(...ruleIds.slice(1)), source: ruleSource, timeZone: fc.option(zoneName) })
   .map(({ id, source, timeZone }): WorldRule => rule(id, source, { timeZone }));
 
-/** Virtual addresses of two names. */
-const aName = fc.constantFrom(5, 6).map((n) => ({ prefix: `100.96.0.${n}/32`, name: `n${n}.corp` }));
+/** Virtual addresses of two names, in the networks of all gateways or of some. */
+const aName = fc
+  .record({ n: fc.constantFrom(5, 6), gateways: fc.option(fc.subarray(gatewayIds), { nil: undefined }) })
+  .map(({ n, gateways }) => ({
+    ...{ prefix: `100.96.0.${n}/32`, name: `n${n}.corp` },
+    ...(gateways !== undefined && { gateways }),
+  }));
 /** The same names under a wildcard, and the wildcard itself. */
 const aCoveredName = fc.oneof(
   aName.map((name) => ({ ...name, wildcard: '*.corp' })),

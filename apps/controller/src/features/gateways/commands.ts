@@ -20,8 +20,11 @@ import {
 import { makeToken } from '../../objects/gateways/token.ts';
 import type { PresenceSource } from '../../objects/gateways/views.ts';
 import { cutFromPolicies } from '../../objects/policies/cut.ts';
+import { namesOfResources } from '../../objects/resources/store.ts';
 import { trackResources } from '../../objects/resources/tracking.ts';
 import { freeOverlay, takeOverlay } from '../../overlay/allocator.ts';
+import { settleNames } from '../../overlay/virtual.ts';
+import { follow } from '../../overlay/wildcards.ts';
 import type { SecretBox } from '../../secrets/box.ts';
 import type { ControllerIdentity } from '../../secrets/identity.ts';
 
@@ -55,6 +58,7 @@ export async function createGateway(
     masquerade: bit(body.masquerade ?? true),
     mtu: body.mtu ?? null,
     dns_servers: dnsColumn(body.dnsServers),
+    network: body.network ?? '',
     deployed_on: null,
     last_online: null,
     error: null,
@@ -92,6 +96,7 @@ export async function changeGateway(
     masquerade: body.masquerade === undefined ? row.masquerade : bit(body.masquerade),
     mtu: body.mtu === undefined ? row.mtu : body.mtu,
     dns_servers: dnsColumn(body.dnsServers, row.dns_servers),
+    network: body.network === undefined ? row.network : (body.network ?? ''),
     labels: labelsColumn(body.labels, row.labels),
     ...(body.relayPorts === undefined || body.relayPorts === relayRange(row)
       ? {}
@@ -99,6 +104,7 @@ export async function changeGateway(
     ...drained(row, wantedIntent(row.intent, shownStatus(row, presence.presence(id)), body), tx.now),
   };
   const after = await save(tx, row, wanted);
+  if (after.network !== row.network) await settleAttached(tx, id);
   await endPairsOutside(tx, id, after);
   return after;
 }
@@ -157,7 +163,14 @@ export async function removeGateway(tx: Tx, context: RequestContext, id: string)
   await trackResources(
     tx,
     resources.map((resource) => resource.id),
-    () => detachEverywhere(tx, id),
+    async () => {
+      const names = await namesOfResources(
+        tx,
+        resources.map((resource) => resource.id),
+      );
+      await detachEverywhere(tx, id);
+      await settleNames(tx, names);
+    },
     'detach',
   );
   await cutFromPolicies(tx, 'gateway', id);
@@ -165,6 +178,13 @@ export async function removeGateway(tx: Tx, context: RequestContext, id: string)
   await leaveEntry(tx, id);
   await deleteGateway(tx, id);
   await freeOverlay(tx, row);
+}
+
+/** Moves the names of a gateway's resources to the addresses of its network. */
+async function settleAttached(tx: Tx, gateway: string): Promise<void> {
+  const resources = ((await attachedResources(tx.scoped, [gateway])).get(gateway) ?? []).map(({ id }) => id);
+  await settleNames(tx, await namesOfResources(tx, resources));
+  follow(tx, resources);
 }
 
 async function existing(tx: Tx, context: RequestContext, id: string): Promise<GatewayRow> {
@@ -212,6 +232,7 @@ function audited({
   masquerade,
   mtu,
   dns_servers,
+  network,
   relay_from,
   relay_to,
   labels: list,
@@ -229,6 +250,7 @@ function audited({
     masquerade,
     mtu,
     dns_servers: decodeJson<DnsServer[]>(dns_servers),
+    network: network || null,
     relay_ports,
     labels,
   };

@@ -104,6 +104,7 @@ export async function balanceLoad(
   await trackResources(tx, [id], async () => {
     await updateResource(tx, id, { load_balancing_mode: body.loadBalancingMode });
     await replaceGateways(tx, id, wanted);
+    await settleNames(tx, namesAmong(present.addresses.map(({ address }) => address)));
   });
   await recordGateways(tx, gateways, without(wanted, present.gateways), 'attach');
   await recordGateways(tx, gateways, without(present.gateways, wanted), 'detach');
@@ -119,7 +120,10 @@ export async function detachGateway(
 ): Promise<void> {
   const present = await existing(tx, context, id);
   if (!present.gateways.includes(gateway)) throw notFound();
-  await trackResources(tx, [id], () => replaceGateways(tx, id, without(present.gateways, [gateway])));
+  await trackResources(tx, [id], async () => {
+    await replaceGateways(tx, id, without(present.gateways, [gateway]));
+    await settleNames(tx, namesAmong(present.addresses.map(({ address }) => address)));
+  });
   await recordGateways(tx, gateways, [gateway], 'detach');
 }
 

@@ -31,6 +31,7 @@ export function gatewayView(
     masquerade: row.masquerade === 1,
     ...present('mtu', row.mtu),
     ...dnsField(row.dns_servers),
+    ...(row.network === '' ? {} : { network: row.network }),
     ...present('description', row.description),
     ...present('error', shownError(row, presence)),
     ...present('lastOnline', isoOrNull(lastOnline(row, presence))),

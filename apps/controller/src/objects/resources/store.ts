@@ -129,6 +129,11 @@ export async function replaceGateways(tx: Tx, resource: string, gateways: readon
   for (const part of chunks(rows)) await tx.scoped.insertInto('resource_gateways', part).execute();
 }
 
+/** Returns the host names among the addresses of resources. */
+export async function namesOfResources(tx: Tx, resources: readonly string[]): Promise<string[]> {
+  return (await addressesOf(tx.scoped, resources)).map(({ address }) => address).filter((text) => !isIpText(text));
+}
+
 const addressQuery = (db: Scoped) =>
   db
     .selectFrom('addresses')

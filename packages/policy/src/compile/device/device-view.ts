@@ -49,7 +49,7 @@ export class DeviceView {
     const routes = [...routing.routes, ...tunnelRoutes(tunnel, carriers, tenant)];
     this.#await(carriers, tenant);
     this.#carriers = carriers;
-    const names = deviceNames(routing.carried.flatMap(({ range }) => tenant.resources.named(range)));
+    const names = deviceNames(routing.carried, tenant.resources);
     this.routes = this.routes.replacedBy([...routes, ...names, ...this.#resources(routing, tenant)]);
     this.renewPeers(tenant);
   }

@@ -8,7 +8,7 @@ import { type AddressClass, addressClasses, type Carriage } from '../indexes/cla
 import { type Entry, entriesOf } from '../indexes/entries.ts';
 import { computed } from '../indexes/maps.ts';
 import type { PolicyIndex } from '../indexes/policy-index.ts';
-import { isNamed, type ResourceIndex } from '../indexes/resource-index.ts';
+import { isCarried, isNamed, type ResourceIndex } from '../indexes/resource-index.ts';
 
 /** The destinations of one gateway: its classes, and which of their ports belong to which resource. */
 export interface Destinations {
@@ -17,11 +17,13 @@ export interface Destinations {
   readonly byResource: ReadonlyMap<string, ResourceReach>;
 }
 
-/** Where one resource can be reached at a gateway, and who carries it. */
+/** Where one resource can be reached at a gateway. */
 export interface ResourceReach {
-  readonly carriage: Carriage;
   readonly type: AccessType;
+  /** All ports, by class id. */
   readonly ports: ReadonlyMap<string, readonly PortRange[]>;
+  /** The ports at addresses that the gateway carries itself, by class id. */
+  readonly own: ReadonlyMap<string, readonly PortRange[]>;
   /** The ports at which packets are passed on to other gateways, by class id. */
   readonly passed: ReadonlyMap<string, readonly PortRange[]>;
 }
@@ -41,13 +43,12 @@ export function destinationsOf(
   passing: Passing | null = null,
 ): Destinations {
   if (gateway === null || gateway.intent === 'OFFLINE') return { classes: new Map(), byResource: new Map() };
-  const attached = resources.attached(gateway.id);
-  const carriage = ({ resource }: Entry): Carriage => {
-    if (attached.has(resource.id)) return 'own';
-    return passing?.(resource) === true ? 'passing' : null;
+  const carriage = (entry: Entry): Carriage => {
+    if (isCarried(entry, gateway.id)) return 'own';
+    return passing?.(entry.resource) === true ? 'passing' : null;
   };
-  const carried = passing === null ? [...attached].flatMap((id) => resources.entries(id)) : [...resources.all()];
-  const kept = passing === null ? carried : carried.filter((entry) => carriage(entry) !== null);
+  const carried = passing === null ? resources.carried(gateway.id) : resources.all();
+  const kept = (passing === null ? carried : carried.filter((entry) => carriage(entry) !== null)).toArray();
   const denied = deniedEntries(kept, (entry) => carriage(entry) !== null, resources, policies);
   const classes = [
     ...addressClasses(
@@ -70,8 +71,8 @@ export function policyPorts(policy: WorldPolicy, { byResource }: Destinations, c
   for (const id of resourcesOf(policy, byResource)) {
     const reach = byResource.get(id);
     if (reach === undefined || !speaksOf(policy.type, reach.type)) continue;
-    const passed = comesIn ? reach.passed : new Map<string, never>();
-    for (const [classId, ranges] of !policy.allow || reach.carriage === 'own' ? reach.ports : passed)
+    const opened = comesIn ? [reach.own, reach.passed] : [reach.own];
+    for (const [classId, ranges] of (policy.allow ? opened : [reach.ports]).flatMap((part) => [...part]))
       ports.set(classId, [...(ports.get(classId) ?? []), ...ranges]);
   }
   return ports;
@@ -146,18 +147,18 @@ function deniedEntries(
 
 function reachOf(classes: readonly AddressClass[], carriage: (entry: Entry) => Carriage): Map<string, ResourceReach> {
   type Ports = Map<string, readonly PortRange[]>;
-  const byResource = new Map<string, ResourceReach & { ports: Ports; passed: Ports }>();
+  const byResource = new Map<string, ResourceReach & { ports: Ports; own: Ports; passed: Ports }>();
   for (const { id, entries, passing } of classes)
     for (const entry of entries) {
       const { resource, ports } = entry;
+      const { type } = resource;
       const reach = computed(byResource, resource.id, () => ({
-        carriage: resource.type === 'INTERNET' ? 'own' : carriage(entry),
-        type: resource.type,
-        ports: new Map(),
-        passed: new Map(),
+        ...{ type, ports: new Map(), own: new Map(), passed: new Map() },
       }));
-      reach.ports.set(id, [...(reach.ports.get(id) ?? []), ...ports]);
-      if (passing.has(entry.signature)) reach.passed.set(id, [...(reach.passed.get(id) ?? []), ...ports]);
+      const add = (part: Ports) => part.set(id, [...(part.get(id) ?? []), ...ports]);
+      add(reach.ports);
+      if (type === 'INTERNET' || carriage(entry) === 'own') add(reach.own);
+      if (passing.has(entry.signature)) add(reach.passed);
     }
   return byResource;
 }

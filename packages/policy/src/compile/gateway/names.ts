@@ -1,24 +1,36 @@
-import type { NameItem } from '@sallyport/contract/channel';
+import { mostNameAddresses, type NameItem } from '@sallyport/contract/channel';
 import { formatAddress, isWildcard } from '@sallyport/ip';
 import type { Entry } from '../indexes/entries.ts';
 import { computed } from '../indexes/maps.ts';
 import { probePort } from '../indexes/probe.ts';
 import { isNamed, type ResourceIndex } from '../indexes/resource-index.ts';
+import type { Routing } from '../routing/routing.ts';
 
-/** Returns the names of the resources attached to a gateway, which it answers and translates. */
+/** Returns the names that a gateway carries, which it answers and translates. */
 export function gatewayNames(gateway: string, resources: ResourceIndex): NameItem[] {
-  const entries = [...resources.attached(gateway)].flatMap((id) => resources.entries(id).filter(isNamed));
-  return namesOf(entries, ({ resource, address }) =>
+  const items = namesOf(resources.carried(gateway).filter(isNamed), ({ resource, address }) =>
     // Nothing resolves a wildcard, and its names come and go with those who ask.
     address.wildcard !== undefined || isWildcard(address.name ?? '')
       ? null
       : { id: resource.id, probe: address.id, port: probePort(address.ports) },
   );
+  return items.map((item) => ({ ...item, addresses: item.addresses.toSorted() }));
 }
 
-/** Returns the names of entries, for a device. */
-export function deviceNames(entries: Iterable<Entry>): NameItem[] {
-  return namesOf(entries, () => null);
+/**
+ * Returns the names that a device reaches. A name has addresses in each network; those come first whose gateway comes
+ * first in the first policy's resource.
+ */
+export function deviceNames(carried: Routing['carried'], resources: ResourceIndex): NameItem[] {
+  const found = carried.flatMap(({ range, candidate: { gateway, resource, rank } }) => {
+    const place = resources.get(resource.id)?.gateways.indexOf(gateway) ?? 0;
+    return resources.named(range).map((entry) => ({ entry, rank, place }));
+  });
+  const inOrder = found.sort((a, b) => a.rank - b.rank || a.place - b.place);
+  return namesOf(
+    inOrder.map(({ entry }) => entry),
+    () => null,
+  );
 }
 
 type Use = NameItem['resources'][number];
@@ -37,7 +49,7 @@ function namesOf(entries: Iterable<Entry>, useOf: (entry: Entry) => Use | null):
     kind: 'name',
     key: `name/${id}`,
     id,
-    addresses: [...addresses].sort(),
+    addresses: [...addresses].slice(0, mostNameAddresses),
     resources: [...uses].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, use]) => use),
   }));
 }

@@ -1,29 +1,35 @@
 import { contentId, type ProbeItem } from '@sallyport/contract/channel';
 import { type Family, formatPrefix, type IpPrefix, type IpRange } from '@sallyport/ip';
 import { prefixRange } from '../../addresses.ts';
+import { carriedPart } from '../../carried.ts';
 import { canonicalPorts } from '../../ports.ts';
 import type { PortRange, WorldAddress, WorldResource } from '../../types.ts';
+import { computed } from './maps.ts';
 import { probeOf } from './probe.ts';
 
 /** One parsed address of a resource. */
 export class Entry {
+  /** The resource with the gateways that carry this address. */
   readonly resource: WorldResource;
   readonly range: IpPrefix;
   readonly ports: readonly PortRange[];
-  /** Equal for equal resource and ports. Policies treat such addresses alike. */
+  /** Equal for equal resource, gateways and ports. Policies treat such addresses alike. */
   readonly signature: string;
   readonly probe: ProbeItem | null;
   /** The address that it was made of. */
   readonly address: WorldAddress;
   #classId: string | null = null;
 
-  constructor(resource: WorldResource, address: WorldAddress) {
-    this.resource = resource;
+  constructor(resource: WorldResource, address: WorldAddress, parts: Parts) {
+    const carriers = address.gateways?.join(' ');
+    this.resource =
+      carriers === undefined ? resource : computed(parts, carriers, () => carriedPart(resource, [address]));
     this.address = address;
     this.range = prefixRange(address.prefix);
     this.probe = address.name === undefined ? probeOf(resource, address, this.range) : null;
     this.ports = canonicalPorts(address.ports);
-    this.signature = `${resource.id} ${this.ports.map((p) => `${p.protocol}${p.from}-${p.to}`).join(',')}`;
+    const { id } = resource;
+    this.signature = `${carriers === undefined ? id : `${id} at ${carriers}`} ${this.ports.map((p) => `${p.protocol}${p.from}-${p.to}`).join(',')}`;
   }
 
   /** The id of the class that is named after this prefix. */
@@ -35,8 +41,12 @@ export class Entry {
 
 /** Parses the addresses of a resource. */
 export function entriesOf(resource: WorldResource): Entry[] {
-  return resource.addresses.map((address) => new Entry(resource, address));
+  const parts: Parts = new Map();
+  return resource.addresses.map((address) => new Entry(resource, address, parts));
 }
+
+/** The resource by the gateways that carry an address. */
+type Parts = Map<string, WorldResource>;
 
 /** Compares entries for sorting. A wider prefix comes before the prefixes inside it. */
 export function compareEntries(a: Entry, b: Entry): number {

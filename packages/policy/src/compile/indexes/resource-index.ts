@@ -38,7 +38,7 @@ export class ResourceIndex {
     this.#resources.set(id, { resource, entries });
     for (const gateway of resource.gateways) {
       this.#byGateway.add(gateway, id);
-      if (entries.some(isNamed)) this.#naming.add(gateway, id);
+      if (entries.some((entry) => isNamed(entry) && isCarried(entry, gateway))) this.#naming.add(gateway, id);
     }
   }
 
@@ -61,6 +61,13 @@ export class ResourceIndex {
   realRanges(id: string, type: WorldPolicy['type']): IpRange[] {
     const entries = type === 'INTERNET' ? (this.#internet.get(id) ?? []) : this.entries(id);
     return entries.filter((entry) => entry.resource.type === type && !isNamed(entry)).map(({ range }) => range);
+  }
+
+  /** Returns the entries that a gateway carries. */
+  carried(gateway: string): IteratorObject<Entry> {
+    return this.attached(gateway)
+      .values()
+      .flatMap((id) => this.entries(id).filter((entry) => isCarried(entry, gateway)));
   }
 
   /** Returns the entries of an attachable resource; none when it is unknown. */
@@ -112,5 +119,8 @@ export class ResourceIndex {
 
 /** Returns whether an entry is the virtual address of a name. */
 export const isNamed = ({ address }: Entry): boolean => address.name !== undefined;
+
+/** Returns whether a gateway carries an entry. */
+export const isCarried = ({ resource }: Entry, gateway: string): boolean => resource.gateways.includes(gateway);
 
 const indexOf = (entries: readonly Entry[]) => ({ index: new EntryIndex(entries), count: entries.length });
