@@ -42,6 +42,7 @@ function gatewayFields(g: Gateway, etag: string | undefined): Parameters<Session
     ['Masquerade', g.masquerade === undefined ? undefined : onOrOff(g.masquerade)],
     ['MTU', g.mtu === undefined ? 'as the settings say' : String(g.mtu)],
     ['DNS servers', g.dnsServers === undefined ? undefined : dnsServersText(g.dnsServers)],
+    ['Network', g.network],
     ['Resources', g.resources?.map((resource) => resource.name).join(', ') || '-'],
     ['Labels', g.labels?.join(', ')],
     ['Deployed on', moment(g.deployedOn)],

@@ -24,6 +24,7 @@ import {
   labelOption,
   labelsOf,
   mtuOption,
+  networkOption,
   onOff,
   writes,
 } from './options.ts';
@@ -41,6 +42,7 @@ interface GatewayFields {
   readonly mtu?: number | null;
   readonly label?: string[];
   readonly dnsServer?: string[];
+  readonly network?: string;
 }
 
 /** Adds `sally gateways …`. */
@@ -102,6 +104,7 @@ function addCreateAndUpdate(group: Command, session: Session): void {
     .option('--relay-ports <from-to>', 'UDP ports of the relay (default 52000-52999)')
     .addOption(mtuOption())
     .addOption(dnsServerOption())
+    .addOption(networkOption())
     .addOption(labelOption());
   writes(create, 'createGateway').action(async (name: string, flags: GatewayFields & WriteFlags) =>
     createGateway(session, name, flags),
@@ -119,6 +122,7 @@ function addCreateAndUpdate(group: Command, session: Session): void {
     .option('--relay-ports <from-to>', 'UDP ports of the relay')
     .addOption(mtuOption())
     .addOption(dnsServerOption())
+    .addOption(networkOption())
     .addOption(labelOption())
     .addOption(choice('--intent <intent>', 'the intended state', gatewayIntent.options));
   writes(update, 'updateGateway').action(async (text: string, flags: GatewayFields & WriteFlags) => {
@@ -132,6 +136,7 @@ function addCreateAndUpdate(group: Command, session: Session): void {
       relayPorts: flags.relayPorts,
       mtu: flags.mtu,
       dnsServers: dnsServersOf(flags.dnsServer),
+      network: clearable(flags.network),
       labels: labelsOf(flags.label),
     });
     if (Object.keys(changes).length === 0) throw usage('No change is named', 'See: sally gateways update --help');
@@ -224,12 +229,12 @@ async function read(session: Session, text: string): Promise<Answer<Gateway>> {
 }
 
 async function createGateway(session: Session, name: string, flags: GatewayFields & WriteFlags): Promise<void> {
-  const { endpoint, description, masquerade, relayPorts, mtu, label, dnsServer } = flags;
+  const { endpoint, description, masquerade, relayPorts, mtu, label, dnsServer, network } = flags;
   const body = {
     name,
     wireguardPort: flags.port ?? '51820',
     ...given({ endpoint, description, masquerade, relayPorts, mtu, labels: labelsOf(label) }),
-    ...given({ dnsServers: dnsServersOf(dnsServer) }),
+    ...given({ dnsServers: dnsServersOf(dnsServer), network: clearable(network) }),
   };
   const answer = await session.write('createGateway', flags, { body });
   if (answer === undefined) return;

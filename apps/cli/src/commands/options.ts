@@ -106,6 +106,13 @@ export function dnsServerOption(): Option {
   );
 }
 
+/** Creates `--network`, which says in which private network a gateway stands. */
+export const networkOption = (): Option =>
+  new Option(
+    '--network <label>',
+    "private network in which it stands: gateways of one network have the same virtual addresses; '': no label",
+  );
+
 /** Returns the resolvers of an option: undefined keeps them, one empty text clears them (null). */
 export function dnsServersOf(texts: readonly string[] | undefined): DnsServer[] | null | undefined {
   if (texts === undefined) return undefined;

@@ -83,7 +83,7 @@ const rich: Items = {
   gateways: {
     ...{ name: 'g', description: 'd', port: '51999', endpoint: 'vpn.example.com', masquerade: false },
     ...{ intent: 'MAINTENANCE', relay: true, relayPorts: '53000-53999', mtu: 1200, labels: ['eu'] },
-    dnsServers: ['10.0.0.53:5353 corp.example'],
+    ...{ dnsServers: ['10.0.0.53:5353 corp.example'], network: 'berlin' },
   },
   protocols: { name: 'p', ports: ['TCP 1'] },
   resources: {

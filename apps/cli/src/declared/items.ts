@@ -45,6 +45,8 @@ export interface GatewayItem {
   mtu: number | null;
   /** As people write them, such as `10.0.0.53:5353 corp.example`. None: those of its host. */
   dnsServers: string[];
+  /** null: the network of all gateways without this label. */
+  network: string | null;
   labels: string[];
 }
 

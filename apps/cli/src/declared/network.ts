@@ -50,6 +50,9 @@ const dnsServers: Shape<string[]> = {
   canonical: (value) => value.flatMap(readDnsServers).map(dnsServerText),
 };
 
+/** The label of a network; letter case does not count. */
+const networkLabel: Shape<string> = { ...text, canonical: (value) => value.toLowerCase() };
+
 /** Reads and writes gateways. */
 export const gatewayFamily: Family<GatewayItem> = {
   word: 'gateway',
@@ -64,6 +67,7 @@ export const gatewayFamily: Family<GatewayItem> = {
     relayPorts: defaults(text, DEFAULT_RELAY_PORTS),
     mtu: defaults(orNull(wholeNumber), null),
     dnsServers: defaults(dnsServers, []),
+    network: defaults(orNull(networkLabel), null),
     labels: defaults(labels, []),
   },
   fixed: [],
@@ -88,6 +92,7 @@ export const gatewayFamily: Family<GatewayItem> = {
       'relayPorts',
       'mtu',
       'dnsServers',
+      'network',
       'labels',
     )
       ? [updateGateway(id, after)]
@@ -100,9 +105,10 @@ export const gatewayFamily: Family<GatewayItem> = {
 /** Converts a gateway of the API. */
 export function liveGateway(g: Gateway): Live<GatewayItem> {
   const { id, name, description = '', wireguardPort, endpoint = null, masquerade = true, intent = 'ACTIVE' } = g;
-  const { relayEnabled: relay = false, relayPorts = DEFAULT_RELAY_PORTS, mtu = null, labels = [] } = g;
-  const own = { name, description, port: wireguardPort, endpoint, masquerade, intent, relay, relayPorts, mtu, labels };
-  return { id, item: { ...own, dnsServers: (g.dnsServers ?? []).map(dnsServerText) }, builtIn: false };
+  const { relayEnabled: relay = false, relayPorts = DEFAULT_RELAY_PORTS, mtu = null, network = null } = g;
+  const own = { name, description, port: wireguardPort, endpoint, masquerade, intent, relay, relayPorts, mtu, network };
+  const lists = { dnsServers: (g.dnsServers ?? []).map(dnsServerText), labels: g.labels ?? [] };
+  return { id, item: { ...own, ...lists }, builtIn: false };
 }
 
 function gatewayBody({ port: wireguardPort, intent: _, relay: __, description, dnsServers, ...item }: GatewayItem) {

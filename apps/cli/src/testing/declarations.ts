@@ -21,6 +21,7 @@ const gateways = objects(() =>
     relayPorts: fc.constantFrom('52000-52999', '53000-53010'),
     mtu: fc.constantFrom(null, 1200),
     dnsServers: fc.subarray(['10.0.0.53', '[fd00::53]:5353 corp.example lab.example']),
+    network: fc.constantFrom(null, 'berlin'),
     labels: fc.subarray(['eu', 'site=berlin', 'test']),
   }),
 );

@@ -251,6 +251,7 @@ function asGateway({ id, body }: TenantServer['gateways'][number]): ResponseBody
     relayPorts,
     mtu,
     dnsServers,
+    network,
     labels,
   } = body;
   return {
@@ -259,6 +260,7 @@ function asGateway({ id, body }: TenantServer['gateways'][number]): ResponseBody
     ...(endpoint ? { endpoint } : {}),
     ...(mtu ? { mtu } : {}),
     ...(dnsServers && dnsServers.length > 0 ? { dnsServers } : {}),
+    ...(network ? { network } : {}),
     ...(labels ? { labels } : {}),
     intent: intent === 'MAINTENANCE' || intent === 'OFFLINE' ? intent : 'ACTIVE',
   };

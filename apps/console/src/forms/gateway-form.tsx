@@ -11,6 +11,7 @@ interface Values {
   readonly wireguardPort: string;
   readonly endpoint: string;
   readonly dnsServers: string;
+  readonly network: string;
   readonly masquerade: boolean;
 }
 
@@ -20,6 +21,7 @@ const labels: Labels<Values> = {
   wireguardPort: 'UDP port',
   endpoint: 'Endpoint',
   dnsServers: 'DNS servers',
+  network: 'Network',
   masquerade: 'Replace the addresses of devices with its own',
 };
 
@@ -30,17 +32,19 @@ const valuesOf = ({
   endpoint = '',
   masquerade = true,
   dnsServers = [],
+  network = '',
 }: Gateway): Values => ({
   name,
   description,
   wireguardPort: String(wireguardPort),
   endpoint,
   dnsServers: dnsServersText(dnsServers),
+  network,
   masquerade,
 });
 
 const empty: Values = {
-  ...{ name: '', description: '', wireguardPort: '51820', endpoint: '', dnsServers: '' },
+  ...{ name: '', description: '', wireguardPort: '51820', endpoint: '', dnsServers: '', network: '' },
   masquerade: true,
 };
 
@@ -83,7 +87,7 @@ function GatewayForm({ gateway, onDone }: GatewayFormProps) {
     gateway?.version ?? null,
   );
   const id = gateway?.value.id;
-  const write = ({ name, description, wireguardPort, endpoint, dnsServers, masquerade }: Values) => {
+  const write = ({ name, description, wireguardPort, endpoint, dnsServers, network, masquerade }: Values) => {
     const optional = (text: string) => (text === '' ? null : text);
     const body = {
       name,
@@ -91,6 +95,7 @@ function GatewayForm({ gateway, onDone }: GatewayFormProps) {
       description: optional(description),
       endpoint: optional(endpoint),
       dnsServers: readDnsServers(dnsServers),
+      network: optional(network),
       masquerade,
     };
     return id === undefined
@@ -142,6 +147,12 @@ function GatewayForm({ gateway, onDone }: GatewayFormProps) {
         label={labels.dnsServers}
         hint="Resolvers of resource names, separated by commas: 10.0.0.53, 10.0.0.54:5353 corp.example. Left empty, those of its host."
         {...form.field('dnsServers')}
+      />
+      <Field
+        label={labels.network}
+        hint="Label of the private network in which it stands, such as berlin. Only needed when host names mean other servers there."
+        {...form.field('network')}
+        maxLength={63}
       />
       <label className="check">
         <input

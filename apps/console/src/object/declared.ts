@@ -26,6 +26,7 @@ export const gatewayYaml = (g: Gateway): string =>
         relayPorts: g.relayPorts ?? '52000-52999',
         mtu: g.mtu ?? null,
         dnsServers: (g.dnsServers ?? []).map(dnsServerText),
+        network: g.network ?? null,
         labels: [...(g.labels ?? [])],
       },
       {
@@ -38,6 +39,7 @@ export const gatewayYaml = (g: Gateway): string =>
         relayPorts: '52000-52999',
         mtu: null,
         dnsServers: [],
+        network: null,
         labels: [],
       },
     ),

@@ -58,6 +58,12 @@ export function GatewayFacts({ gateway }: { gateway: Gateway }) {
             <dd>{dnsServersText(gateway.dnsServers)}</dd>
           </>
         )}
+        {gateway.network !== undefined && (
+          <>
+            <dt>Network</dt>
+            <dd>{gateway.network}</dd>
+          </>
+        )}
         {gateway.publicKey !== undefined && (
           <>
             <dt>Public key</dt>

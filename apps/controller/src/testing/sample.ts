@@ -115,6 +115,7 @@ export function validBody(name: OperationName, sample: Sample): Record<string, u
       endpoint: 'gw.example.com',
       masquerade: true,
       dnsServers: [{ address: '10.9.9.53', port: 5353, domains: ['corp.example'] }],
+      network: 'berlin',
       labels: ['eu', 'site=berlin'],
     },
     updateGateway: {

@@ -172,6 +172,7 @@ export const Gateway = z
       .array(z.object({ address: z.string(), port: z.int().optional(), domains: z.array(z.string()).optional() }))
       .optional()
       .describe('Left out: the resolvers of its host'),
+    network: z.string().optional().describe('Left out: the network of all gateways without this label'),
     publicKey: z.string().optional().describe('WireGuard public key; left out before enrolment'),
     labels: shownLabels,
     upgrades: upgradeAllowance

@@ -1,3 +1,4 @@
+import { isIpText } from '@sallyport/contract';
 import { chunks, selectIn } from '../../db/chunks.ts';
 import type { Row, RowUpdate } from '../../db/schema.ts';
 import type { Scoped, WithoutTenant } from '../../db/scoped.ts';
