@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { noRecords, questionName, serverFailure } from './forward.ts';
+import { answeredAddresses, noRecords, questionName, serverFailure } from './forward.ts';
 
 const query = (name: string, flags = 0x0100): Buffer => {
   const labels = name.split('.').flatMap((label) => [Buffer.from([label.length]), Buffer.from(label)]);
@@ -45,4 +45,15 @@ test('an answer without records is a final one', () => {
   assert.equal(answer.readUInt16BE(0), 4711);
   assert.equal(answer.readUInt16BE(2), 0x8180, 'without the bit for recursion, glibc would ask the next resolver');
   assert.deepEqual(answer.subarray(4), serverFailure(query('wiki')).subarray(4));
+});
+
+test('the addresses of an answer are read, also behind an alias, and nothing from a broken one', () => {
+  const record = (type: number, data: readonly number[]) =>
+    Buffer.from([0xc0, 12, 0, type, 0, 1, 0, 0, 0, 60, 0, data.length, ...data]);
+  const records = [record(5, [1, 97, 0]), record(1, [100, 96, 0, 2]), record(28, [0xfd, ...Array(14).fill(0), 1])];
+  const answer = Buffer.concat([query('wiki.corp', 0x8180), ...records]);
+  answer.writeUInt16BE(3, 6);
+  assert.deepEqual(answeredAddresses(answer), ['100.96.0.2', 'fd00::1']);
+  for (let size = 0; size < answer.length; size++) assert.ok(answeredAddresses(answer.subarray(0, size)).length < 2);
+  assert.deepEqual(answeredAddresses(query('wiki')), []);
 });

@@ -1,6 +1,7 @@
 import { randomInt } from 'node:crypto';
 import { createSocket } from 'node:dgram';
 import { connect, isIPv6 } from 'node:net';
+import { formatAddress } from '@sallyport/ip';
 
 const port = 53;
 const silenceMs = 3_000;
@@ -22,6 +23,39 @@ export function questionName(query: Buffer): string | null {
 /** Returns whether an answer has records. */
 export const hasRecords = (answer: Buffer): boolean =>
   answer.length >= 12 && (answer.readUInt8(3) & 0x0f) === 0 && answer.readUInt16BE(6) > 0;
+
+/** Returns the IPv4 and IPv6 addresses in the records of an answer; none from what it cannot read. */
+export function answeredAddresses(answer: Buffer): string[] {
+  const addresses: string[] = [];
+  if (answer.length < 12) return addresses;
+  let at = 12;
+  for (let left = answer.readUInt16BE(4); left > 0; left--) at = afterName(answer, at) + 4;
+  for (let left = answer.readUInt16BE(6); left > 0; left--) {
+    at = afterName(answer, at);
+    if (at + 10 > answer.length) break;
+    const type = answer.readUInt16BE(at);
+    const data = answer.subarray(at + 10, at + 10 + answer.readUInt16BE(at + 8));
+    at += 10 + answer.readUInt16BE(at + 8);
+    if (at > answer.length) break;
+    if ((type === 1 && data.length === 4) || (type === 28 && data.length === 16)) addresses.push(addressOf(data));
+  }
+  return addresses;
+}
+
+const addressOf = (data: Buffer): string =>
+  formatAddress({ family: data.length === 4 ? 4 : 6, value: BigInt(`0x${data.toString('hex')}`) });
+
+/** Returns the place behind a name: a pointer ends it. Behind the answer when the name does not end. */
+function afterName(answer: Buffer, start: number): number {
+  let at = start;
+  while (at < answer.length) {
+    const size = answer.readUInt8(at);
+    if (size === 0) return at + 1;
+    if (size >= 0xc0) return at + 2;
+    at += size + 1;
+  }
+  return at;
+}
 
 /** Returns the answer "server failure" to a query with a name. Programs then ask the next resolver that they know. */
 export const serverFailure = (query: Buffer): Buffer => without(query, 2);

@@ -2,8 +2,9 @@ import type { ItemChange, PathsView, Work } from '@sallyport/agent-core';
 import { DnsServer, failureOf, type Log } from '@sallyport/agent-runtime';
 import type { NameItem, StateItem } from '@sallyport/contract/channel';
 import { parseEndpoint } from '@sallyport/contract/endpoint';
-import { canonicalPrefix, isWildcard, wildcardBase, wildcardsOver } from '@sallyport/ip';
-import { forward, hasRecords, noRecords, questionName, serverFailure } from './forward.ts';
+import { isWildcard, wildcardBase, wildcardsOver } from '@sallyport/ip';
+import { carriersInOrder } from './carriers.ts';
+import { answeredAddresses, forward, hasRecords, noRecords, questionName, serverFailure } from './forward.ts';
 import { forwardsNames, internetCarriers, sendsAllNames } from './full-tunnel.ts';
 import { type DnsChoice, stubAddress } from './host-dns.ts';
 import { HostResolvers } from './host-resolvers.ts';
@@ -116,14 +117,16 @@ export class ClientNames {
 
   /** Returns how a name is treated on this host. */
   async trace(name: string): Promise<NameTrace> {
-    const [item] = this.#itemsFor(name);
+    const items = this.#itemsFor(name);
+    const [item] = items;
     const { by, problem } = this.report;
     if (item === undefined) {
       const servers = this.#all ? this.#internetGateways() : await this.#host.usual();
       return { item: null, gateway: null, servers, by, problem };
     }
-    const [gateway = null] = this.#carriersOf(item);
-    return { item, gateway, servers: this.#gatewaysOf(item), by, problem };
+    const carriers = this.#carriersOf(items);
+    const [gateway = null] = carriers;
+    return { item, gateway, servers: this.#addressesOf(carriers), by, problem };
   }
 
   #run(task: () => Promise<void>): Promise<void> {
@@ -195,13 +198,14 @@ export class ClientNames {
     const name = questionName(query);
     if (name === null) return null;
     const items = this.#itemsFor(name);
-    const servers = items.length > 0 ? items.flatMap((item) => this.#gatewaysOf(item)) : await this.#others();
+    const servers = items.length > 0 ? this.#addressesOf(this.#carriersOf(items)) : await this.#others();
     const patienceMs = items.length > 0 ? ownMs : undefined;
     const answer = await forward(query, over, [...new Set(servers)], patienceMs);
     if (items.length === 0) return answer ?? serverFailure(query);
     if (answer === null) return this.#unanswered(query);
     // The route to a name that is new comes from the controller, and may come after the answer.
-    return !hasRecords(answer) || (await this.#arrival(name)) ? answer : serverFailure(query);
+    if (!hasRecords(answer)) return answer;
+    return (await this.#arrival(name, answeredAddresses(answer))) ? answer : serverFailure(query);
   }
 
   /**
@@ -213,17 +217,18 @@ export class ClientNames {
     return kind === 'resolv.conf' || kind === 'networkmanager' ? noRecords(query) : serverFailure(query);
   }
 
-  /** Returns the name itself, or else the wildcards that cover it, the narrowest first. */
+  /**
+   * Returns the name itself, and then the wildcards that cover it, the narrowest first: gateways of other networks may
+   * know the name by them alone.
+   */
   #itemsFor(name: string): NameItem[] {
     const ofName = (id: string): NameItem[] => {
       const item = this.#items.get(`name/${id}`);
       return item?.kind === 'name' ? [item] : [];
     };
-    const [own] = ofName(name);
-    if (own !== undefined) return [own];
     const covering = wildcardsOver(name).flatMap(ofName);
     // The tunnel itself depends on these names.
-    return covering.length > 0 && this.#isOfTunnel(name) ? [] : covering;
+    return [...ofName(name), ...(covering.length > 0 && this.#isOfTunnel(name) ? [] : covering)];
   }
 
   /** Returns whether a name is that of the controller or of the endpoint of a gateway. */
@@ -235,10 +240,10 @@ export class ClientNames {
     return name === this.#options.controllerHost || hosts.includes(name);
   }
 
-  /** Waits until a name is in force on this device, but not long. Returns whether it is. */
-  async #arrival(name: string): Promise<boolean> {
+  /** Waits until a name is in force on this device with these addresses, but not long. Returns whether it is. */
+  async #arrival(name: string, addresses: readonly string[]): Promise<boolean> {
     const end = performance.now() + arrivalMs;
-    while (!this.#items.has(`name/${name}`)) {
+    while (!this.#has(name, addresses)) {
       const left = end - performance.now();
       if (left <= 0) return false;
       const { promise, resolve } = Promise.withResolvers<void>();
@@ -251,9 +256,9 @@ export class ClientNames {
     return true;
   }
 
-  /** Returns the addresses in the tunnel of the gateway that carries a name now. */
-  #gatewaysOf(item: NameItem): string[] {
-    return this.#addressesOf(this.#carriersOf(item));
+  #has(name: string, addresses: readonly string[]): boolean {
+    const item = this.#items.get(`name/${name}`);
+    return item?.kind === 'name' && addresses.every((address) => item.addresses.includes(address));
   }
 
   async #others(): Promise<string[]> {
@@ -271,10 +276,12 @@ export class ClientNames {
     });
   }
 
-  #carriersOf({ addresses }: NameItem): string[] {
-    const prefixes = new Set(addresses.map((address) => canonicalPrefix(`${address}/${lengthOf(address)}`)));
-    const routes = this.#options.view().routes.filter(({ prefix }) => prefixes.has(canonicalPrefix(prefix)));
-    return [...new Set(routes.flatMap(({ carrier }) => carrier ?? []))];
+  /** Returns the gateways that carry names now, best first. A name has an address and a route in each network. */
+  #carriersOf(items: readonly NameItem[]): string[] {
+    return carriersInOrder(
+      items.flatMap(({ addresses }) => addresses.map((address) => `${address}/${lengthOf(address)}`)),
+      this.#options.view(),
+    );
   }
 }
 

@@ -66,7 +66,11 @@ test('a changed network moves the names of a gateway, and the former addresses r
   assert.deepEqual(await world(), before);
   assert.equal((await patch(berlin, 'hamburg')).network, 'hamburg');
   assert.deepEqual(await world(), { wiki: ['wiki.corp 5 all'], corp: ['*.corp 6 all', 'wiki.corp 5 all'] });
-  const resting = await store.db.selectFrom('virtual_addresses').select('rests_until').where('number', '=', 2).execute();
+  const resting = await store.db
+    .selectFrom('virtual_addresses')
+    .select('rests_until')
+    .where('number', '=', 2)
+    .execute();
   assert.deepEqual(
     resting.map((row) => row.rests_until),
     [clock.now + restMs],
@@ -76,7 +80,10 @@ test('a changed network moves the names of a gateway, and the former addresses r
   assert.equal((await patch(berlin, null)).network, undefined);
   assert.deepEqual((await world()).wiki, ['wiki.corp 1 all'], 'the network of gateways without a label');
   const events = await store.db.selectFrom('audit_events').select('after').where('kind', '=', 'gateway').execute();
-  assert.ok(events.some(({ after }) => after?.includes('hamburg') === true), 'the audit trail has the network');
+  assert.ok(
+    events.some(({ after }) => after?.includes('hamburg') === true),
+    'the audit trail has the network',
+  );
 });
 
 test('a resource without gateways denies its name in every network', async (t) => {
@@ -89,7 +96,10 @@ test('a resource without gateways denies its name in every network', async (t) =
     wiki: ['wiki.corp 2 berlin', 'wiki.corp 3 paris'],
   });
   const log = scoped(store.db, tenant).selectFrom('change_log').select('object_id').where('revision', '>', before);
-  assert.ok((await log.execute()).some((row) => row.object_id === secret), 'agents learn it');
+  assert.ok(
+    (await log.execute()).some((row) => row.object_id === secret),
+    'agents learn it',
+  );
 });
 
 test('the end of a gateway ends its addresses', async (t) => {

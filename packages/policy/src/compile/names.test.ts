@@ -192,7 +192,13 @@ test('a name has an address in each network, and each is carried there alone', (
   ];
   const compiler = compiled(more);
   const addresses = (id: string) => namesIn(compiler.items(id)).find(({ id }) => id === 'wiki.corp')?.addresses;
-  assert.deepEqual([addresses('g1'), addresses('g2')], [['100.96.0.1', v6(1)], ['100.96.0.2', v6(2)]]);
+  assert.deepEqual(
+    [addresses('g1'), addresses('g2')],
+    [
+      ['100.96.0.1', v6(1)],
+      ['100.96.0.2', v6(2)],
+    ],
+  );
   assert.deepEqual(addresses('d1'), ['100.96.0.2', v6(2), '100.96.0.1', v6(1)], 'in the order of gateways');
   const routes = compiler.items('d1').flatMap((item) => (item.kind === 'route' ? [[item.id, item.gateways]] : []));
   assert.deepEqual(Object.fromEntries(routes)['100.96.0.1/32'], ['g1', 'g3'], 'within a network others take over');

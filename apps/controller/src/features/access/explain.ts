@@ -42,12 +42,11 @@ async function answerAll(deps: AccessDeps, tenant: string, asked: Question): Pro
   const at = asked.at === undefined ? now : Date.parse(asked.at);
   const { devices, known, ...given } = subject(await deps.worlds.world(tenant), asked);
   const target = targetOf(given.world, asked.destination);
-  const { world, address: destination } = target;
+  const { world } = target;
   const found: Found[] = [];
   for (const device of devices) {
-    const query = queryOf({ ...asked, destination }, device, at);
-    for await (const batch of inSlices(explainSteps(world, query)))
-      found.push(...batch.map((explained) => ({ ...explained, query, suggestions: [] })));
+    const [query, ...others] = target.addresses.map((destination) => queryOf({ ...asked, destination }, device, at));
+    found.push(await firstAllowed(world, query as DeviceQuery, others));
     await breathe();
   }
   for (const one of found.filter(({ verdict }) => !verdict.allowed).slice(0, mostSuggested))
@@ -63,6 +62,23 @@ async function answerAll(deps: AccessDeps, tenant: string, asked: Question): Pro
 
 /** What gateways of other processes are asked about: what is in force, and names. */
 const reportsShown = ['statistics', 'probes'] as const;
+
+/** Returns the explanation of the first query that is allowed; of the first one when none is. */
+async function firstAllowed(world: World, query: DeviceQuery, others: readonly DeviceQuery[]): Promise<Found> {
+  const first = await answer(world, query);
+  if (first.verdict.allowed) return first;
+  for (const other of others) {
+    const found = await answer(world, other);
+    if (found.verdict.allowed) return found;
+  }
+  return first;
+}
+
+async function answer(world: World, query: DeviceQuery): Promise<Found> {
+  const explained: Explained[] = [];
+  for await (const batch of inSlices(explainSteps(world, query))) explained.push(...batch);
+  return { ...(explained[0] as Explained), query, suggestions: [] };
+}
 
 type DeviceQuery = AccessQuery & { device: string };
 type Found = Explained & { readonly query: DeviceQuery; suggestions: readonly Suggestion[] };

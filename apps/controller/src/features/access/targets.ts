@@ -8,7 +8,8 @@ import { readableName } from '../../objects/resources/names.ts';
 export interface Target {
   /** The world in which the address has its meaning. */
   readonly world: World;
-  readonly address: string;
+  /** A name has an address in each network in which it is. The first one that is allowed counts. */
+  readonly addresses: readonly [string, ...string[]];
   /** Host name of the destination; null: it is an address without a name. */
   readonly name: ExplainedName | null;
   /** Whether gateways may know the address. A name that no device has asked for has none yet. */
@@ -19,14 +20,15 @@ export interface Target {
 export function targetOf(world: World, asked: string): Target {
   if (isIpText(asked)) {
     const name = nameAt(world, asked);
-    return { world, address: asked, name: name === null ? null : explainedName(world, name), known: true };
+    return { world, addresses: [asked], name: name === null ? null : explainedName(world, name), known: true };
   }
-  const [own] = addressesOf(world, (address) => address.name === asked);
+  const own = addressesOf(world, (address) => address.name === asked && isIpv4(address));
+  const [first, ...others] = new Set(own.map(({ prefix }) => withoutLength(prefix)));
   const name = explainedName(world, asked);
-  if (own !== undefined) return { world, address: withoutLength(own.prefix), name, known: true };
+  if (first !== undefined) return { world, addresses: [first, ...others], name, known: true };
   if (name.wildcards.length === 0)
     throw invalidField('/destination', 'must be an IP address or the name of a private resource');
-  return { world: withName(world, asked), address: unusedAddress, name, known: false };
+  return { world: withName(world, asked), addresses: [unusedAddress], name, known: false };
 }
 
 /** Returns the world as it is after a device has asked for a name that wildcards cover. */

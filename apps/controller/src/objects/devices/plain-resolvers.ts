@@ -40,10 +40,10 @@ function namesReached(world: World, prefixes: readonly string[]): ReadonlyMap<st
   const found = new Map<string, Set<string>>();
   if (ranges.length === 0) return found;
   for (const { addresses, gateways } of world.resources.values())
-    for (const { name, prefix } of addresses) {
+    for (const { name, prefix, gateways: own = gateways } of addresses) {
       if (name === undefined || !covered(ranges, prefix)) continue;
       const known = found.get(name) ?? new Set();
-      for (const id of gateways) known.add(id);
+      for (const id of own) known.add(id);
       found.set(name, known);
     }
   return found;

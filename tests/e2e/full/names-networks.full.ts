@@ -1,0 +1,57 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { until, whyNoNamespaces } from '@sallyport/testkit';
+import { makeResource } from '../../lab/administration.ts';
+import { configure, hasDnsmasq, startDnsmasq } from '../../lab/names.ts';
+import { PathsScenario } from '../../lab/paths-scenario.ts';
+
+const skip = whyNoNamespaces() ?? (hasDnsmasq ? false : 'needs dnsmasq');
+const name = 'wiki.corp.example';
+
+test('one name means a server of its own in each of two networks', { skip }, async (t) => {
+  const s = await PathsScenario.create({
+    nats: { home: {} },
+    hosts: { laptop: 'home', east: 'internet', west: 'internet' },
+    lans: { berlin: ['east'], paris: ['west'] },
+    gateways: { east: { endpoint: true }, west: { endpoint: true } },
+  });
+  t.after(() => s.cleanup.run());
+  for (const [network, gateway] of [['berlin', 'east'] as const, ['paris', 'west'] as const]) {
+    const server = s.lab.address(`${network}-web`);
+    await s.server(network);
+    await startDnsmasq(s.lab, `${network}-web`, server, [`${name},${server}`]);
+    const body = { name: gateway, wireguardPort: '51820', dnsServers: [{ address: server }], network };
+    await s.controller.call('updateGateway', { params: { id: s.gateway(gateway).id }, body });
+  }
+  await configure(s.lab, 'laptop', { 'resolv.conf': 'nameserver 127.0.0.9\noptions timeout:1 attempts:1\n' });
+  const gateways = [s.gateway('east').id, s.gateway('west').id];
+  const wish = { name: 'wiki', addresses: [name], ports: ['TCP 80'], gateways };
+  await s.policy('wiki', { allDevices: true, resources: [await makeResource(s.controller, wish)] });
+  const laptop = await s.clientUp('laptop');
+  /** Returns the body that a program of the device gets, which is the address of the gateway in its network. */
+  const body = async (host: string): Promise<string | null> => {
+    const answer = await laptop.host.http(`http://${host}/`, { timeoutMs: 3_000 });
+    return 'body' in answer ? answer.body : null;
+  };
+  const address = async (): Promise<string> => {
+    const script = `require('node:dns').lookup('${name}', { family: 4 }, (error, address) => console.log(address))`;
+    return (await laptop.host.namespace.exec(process.execPath, '-e', script)).trim();
+  };
+  const via = { east: s.lab.lanAddress('east'), west: s.lab.lanAddress('west') };
+
+  await until('the server in Berlin', async () => (await body(name)) === via.east);
+  const berlin = await address();
+  assert.match(berlin, /^100\./);
+
+  await t.test('the other network answers with another address while the gateway is away', async () => {
+    await s.lab.cut('east');
+    await until('the server in Paris', async () => (await body(name)) === via.west, { timeoutMs: 60_000 });
+    const paris = await address();
+    assert.match(paris, /^100\./);
+    assert.notEqual(paris, berlin);
+    await s.lab.restore('east');
+    await until('the server in Berlin', async () => (await body(name)) === via.east, { timeoutMs: 60_000 });
+    assert.equal(await address(), berlin);
+    assert.equal(await body(paris), via.west, 'the address of the other network stays there');
+  });
+});
