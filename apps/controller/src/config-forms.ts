@@ -3,6 +3,7 @@ import { canonicalPrefix } from '@sallyport/ip';
 import { z } from 'zod';
 import { defaultQuotas, type QuotaLimits, quotaNames } from './budgets/quotas.ts';
 import { overlayRefusal } from './overlay/range.ts';
+import { namesRefusal } from './overlay/range-of-names.ts';
 
 const listenForm = /^(?:\[([^\]]+)\]|([^:]*)):(\d{1,5})$/;
 
@@ -39,6 +40,12 @@ export const publicUrl = z
 /** Schema of the network of addresses in the tunnel. */
 export const overlay = z.string().superRefine((text, context) => {
   const refusal = overlayRefusal(text);
+  if (refusal !== null) context.addIssue(refusal);
+});
+
+/** Schema of the network of addresses that stand for names. */
+export const virtualRange = z.string().superRefine((text, context) => {
+  const refusal = namesRefusal(text);
   if (refusal !== null) context.addIssue(refusal);
 });
 

@@ -6,7 +6,7 @@ import { z } from 'zod';
 import type { BeaconSettings } from './beacon/beacon.ts';
 import type { QuotaLimits } from './budgets/quotas.ts';
 import { defaultWriteRate, type WriteRate } from './budgets/write-budget.ts';
-import { basePath, beaconEndpoint, listen, listenOrOff, overlay, prefixes, publicUrl, quotas } from './config-forms.ts';
+import { basePath, beaconEndpoint, listen, listenOrOff, overlay, prefixes, publicUrl, quotas, virtualRange } from './config-forms.ts';
 import { databaseOf, databaseUrl, severalOf } from './database-config.ts';
 import type { PostgresPlace } from './db/postgres/place.ts';
 import type { EgressSettings } from './egress/targets.ts';
@@ -84,6 +84,11 @@ export const settings: readonly Setting[] = [
     name: 'SALLYPORT_OVERLAY',
     fallback: '100.64.0.0/11',
     meaning: 'IPv4 network of the addresses in the tunnel; see below',
+  },
+  {
+    name: 'SALLYPORT_VIRTUAL_RANGE',
+    fallback: '100.96.0.0/11',
+    meaning: 'IPv4 network of the addresses that stand for host names of resources; see below',
   },
   {
     name: 'SALLYPORT_EGRESS_ALLOW',
@@ -189,6 +194,8 @@ export interface Config {
   readonly metricsListen: { readonly host: string; readonly port: number } | null;
   /** Null: the range that the database has. */
   readonly overlay: string | null;
+  /** Null: the range that the database has. */
+  readonly virtualRange: string | null;
   readonly egress: EgressSettings;
   readonly quotas: QuotaLimits;
   readonly writeRate: WriteRate;
@@ -309,6 +316,7 @@ const shape = z.object({
     .refine((text) => parseAddress(text) !== null, 'must be an IP address of this host')
     .optional(),
   SALLYPORT_OVERLAY: overlay.optional(),
+  SALLYPORT_VIRTUAL_RANGE: virtualRange.optional(),
   SALLYPORT_EGRESS_ALLOW: prefixes.optional(),
   SALLYPORT_EGRESS_DENY: prefixes.optional(),
   SALLYPORT_EGRESS_DETAILS: z.enum(['true', 'false'], 'must be true or false').default('false'),
@@ -360,6 +368,7 @@ function configOf(values: z.output<typeof shape>): Config {
     },
     metricsListen: values.SALLYPORT_METRICS_LISTEN,
     overlay: values.SALLYPORT_OVERLAY ?? null,
+    virtualRange: values.SALLYPORT_VIRTUAL_RANGE ?? null,
     egress: {
       allow: values.SALLYPORT_EGRESS_ALLOW ?? [],
       deny: values.SALLYPORT_EGRESS_DENY ?? [],

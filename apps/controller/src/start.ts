@@ -29,6 +29,7 @@ import { setUpLink } from './objects/sign-in/set-up.ts';
 import { listTenants } from './objects/tenants/queries.ts';
 import { createOperatorServer, listenOperator } from './operator.ts';
 import { settleOverlay } from './overlay/range.ts';
+import { settleRangeOfNames } from './overlay/range-of-names.ts';
 import { namesHaveAddresses } from './overlay/virtual.ts';
 import { alone } from './replicas/alone.ts';
 import { viewReplicas } from './replicas/overview.ts';
@@ -181,7 +182,8 @@ async function openApp(
     await settleHashKey(store, box);
     const range = await settleOverlay(store, config.overlay);
     log.info({ range }, 'addresses in the tunnel come from this overlay');
-    if (!namesHaveAddresses(range)) log.warn({ range }, namesOffText);
+    const names = await settleRangeOfNames(store, config.virtualRange, range);
+    if (!namesHaveAddresses({ v4: range, names })) log.warn({ range, names }, namesOffText);
     const madeAt = await beginAfterRestore(store);
     if (madeAt !== null) log.warn({ madeAt }, restoredText);
     else if (config.newEpoch) await beginEpoch(store);
@@ -236,8 +238,9 @@ async function openApp(
 }
 
 const namesOffText =
-  'names of resources are not enforced, because the overlay contains 100.96.0.0/11, which is kept for names: ' +
-  'start with SALLYPORT_OVERLAY=100.64.0.0/11, which is taken while all members have addresses in it';
+  'names of resources are not enforced, because the overlay contains the range for names: ' +
+  'start with SALLYPORT_OVERLAY=100.64.0.0/11, which is taken while all members have addresses in it, ' +
+  'or name a range beside the overlay in SALLYPORT_VIRTUAL_RANGE';
 
 const restoredText =
   'this database comes from a backup: a new epoch begins, so that agents take it as the new truth; enrolment keys that were open have ended';

@@ -8,7 +8,7 @@ export {
   parseUnmapped,
   unmapAddress,
 } from './address.ts';
-export { rangeOfNames, rangeOfNames6 } from './names.ts';
+export { rangeOfNames, rangeOfNames4, rangeOfNames6 } from './names.ts';
 export {
   canonicalPrefix,
   formatInterfaceAddress,

@@ -1,7 +1,10 @@
 import { formatPrefix, parsePrefix } from './prefix.ts';
 
-/** The range of the IPv4 addresses that stand for host names in the tunnel. */
+/** The range of the IPv4 addresses that stand for host names in the tunnel, unless the operator names another one. */
 export const rangeOfNames = '100.96.0.0/11';
+
+/** Returns the range of the IPv4 addresses that stand for names. `names`: left out, it is the usual one. */
+export const rangeOfNames4 = ({ names = rangeOfNames }: { readonly names?: string | undefined }): string => names;
 
 /** Members have the first /64 of their tenant's prefix, names the last one. */
 const subnetOfNames = 0xffffn << 64n;

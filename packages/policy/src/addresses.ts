@@ -3,7 +3,7 @@ import {
   type IpPrefix,
   type IpRange,
   parsePrefix,
-  rangeOfNames,
+  rangeOfNames4,
   unmapPrefix,
   withoutRanges,
 } from '@sallyport/ip';
@@ -33,7 +33,8 @@ export interface ReservedRange extends IpRange {
 /** Returns the ranges that no resource ever matches, sorted. They may overlap each other. */
 export function reservedRanges(settings: WorldSettings): readonly ReservedRange[] {
   const overlay = [settings.overlay.v4, settings.overlay.v6].map((prefix) => named(prefix, 'the overlay'));
-  return [...overlay, ...special.map(([prefix, name]) => named(prefix, name))].sort(compareRanges);
+  const names = named(rangeOfNames4(settings.overlay), 'addresses kept for names');
+  return [...overlay, names, ...special.map(([prefix, name]) => named(prefix, name))].sort(compareRanges);
 }
 
 /** Returns the public unicast addresses, ascending. Internet policies are about these, without what resources cover. */
@@ -59,10 +60,9 @@ export function addressSpaceOf(settings: WorldSettings): AddressSpace {
 
 const addressSpaces = new WeakMap<WorldSettings, AddressSpace>();
 
-/** Reserved by the IANA special-purpose address registries (RFC 6890, RFC 4291), or kept for names. */
+/** Reserved by the IANA special-purpose address registries (RFC 6890, RFC 4291). */
 const special: readonly (readonly [string, string])[] = [
   ['0.0.0.0/8', 'this network'],
-  [rangeOfNames, 'addresses kept for names'],
   ['127.0.0.0/8', 'loopback'],
   ['169.254.0.0/16', 'link-local addresses'],
   ['224.0.0.0/4', 'multicast'],

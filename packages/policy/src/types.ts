@@ -172,7 +172,12 @@ export type WorldBeacon = Readonly<Pick<BeaconItem, 'id' | 'publicKey' | 'endpoi
 /** Settings of a tenant. */
 export interface WorldSettings {
   /** The whole overlay per address family. No resource ever matches inside it. */
-  readonly overlay: { readonly v4: string; readonly v6: string };
+  readonly overlay: {
+    readonly v4: string;
+    readonly v6: string;
+    /** Range of the IPv4 addresses that stand for names. Absent: the usual one. */
+    readonly names?: string;
+  };
   readonly mtu: number;
   /** What a full tunnel leaves open of the local network of a native device. Absent: RESOLVERS. */
   readonly localNetwork?: 'CLOSED' | 'RESOLVERS' | 'OPEN';

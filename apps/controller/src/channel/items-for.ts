@@ -15,6 +15,6 @@ function beforeNames(item: StateItem): StateItem {
   if (item.kind !== 'gateway' && item.kind !== 'client') return item;
   const { forwarding: _, ...older } = item;
   if (older.kind !== 'gateway') return older;
-  const { deniedRanges: __, dnsServers: ___, ...gateway } = older;
-  return gateway;
+  const { deniedRanges: __, dnsServers: ___, overlay, ...gateway } = older;
+  return { ...gateway, overlay: { v4: overlay.v4, v6: overlay.v6 } };
 }

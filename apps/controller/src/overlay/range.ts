@@ -9,15 +9,24 @@ import { blockSize } from './blocks.ts';
 
 /** Networks that are not reachable over the internet. The overlay must lie in one of them. */
 const permitted = ['10.0.0.0/8', '100.64.0.0/10', '172.16.0.0/12', '192.168.0.0/16', '198.18.0.0/15'];
-const shortest = 8;
-const longest = 20;
 
 /** Returns why a text cannot be the overlay range; null when it can. */
-export function overlayRefusal(text: string): string | null {
+export const overlayRefusal = (text: string): string | null =>
+  rangeRefusal(text, { shortest: 8, longest: 20, example: '100.64.0.0/11' });
+
+/** Lengths that a range may have, and one that it can be. */
+interface RangeRule {
+  readonly shortest: number;
+  readonly longest: number;
+  readonly example: string;
+}
+
+/** Returns why a text cannot be a range of addresses in the tunnel; null when it can. */
+export function rangeRefusal(text: string, { shortest, longest, example }: RangeRule): string | null {
   const range = parsePrefix(text);
   const canonical = range === null ? '' : formatPrefix(range);
   if (range === null || range.family !== 4 || canonical !== text)
-    return 'must be an IPv4 prefix without host bits, for example 100.64.0.0/11';
+    return `must be an IPv4 prefix without host bits, for example ${example}`;
   if (range.length < shortest || range.length > longest) return `must have a length from /${shortest} to /${longest}`;
   const inside = permitted.some((one) => {
     const outer = parsePrefix(one);

@@ -96,10 +96,10 @@ test('names of other resources, and addresses, get none', async (t) => {
 });
 
 test('an overlay that contains the range for names leaves none to them', () => {
-  assert.equal(namesHaveAddresses('100.64.0.0/10'), false);
-  assert.equal(namesHaveAddresses('100.64.0.0/11'), true);
-  assert.equal(namesHaveAddresses('10.200.0.0/16'), true);
-  assert.deepEqual(virtualAddresses('fd12:3456:789a::/48', 258), ['100.96.1.2', 'fd12:3456:789a:ffff::102']);
+  assert.equal(namesHaveAddresses({ v4: '100.64.0.0/10' }), false);
+  assert.equal(namesHaveAddresses({ v4: '100.64.0.0/11' }), true);
+  assert.equal(namesHaveAddresses({ v4: '10.200.0.0/16' }), true);
+  assert.deepEqual(virtualAddresses({ v6: 'fd12:3456:789a::/48' }, 258), ['100.96.1.2', 'fd12:3456:789a:ffff::102']);
 });
 
 test('names from before get addresses with the migration', async (t) => {

@@ -1,25 +1,27 @@
-import { formatAddress, parsePrefix, rangeOfNames, rangeOfNames6, rangesOverlap } from '@sallyport/ip';
+import { formatAddress, parsePrefix, rangeOfNames, rangeOfNames4, rangeOfNames6, rangesOverlap } from '@sallyport/ip';
+import type { WorldSettings } from '@sallyport/policy';
 import { selectIn } from '../db/chunks.ts';
 import type { Tx } from '../db/store.ts';
 import { ApiError } from '../errors.ts';
+import { lastNumber, namesColumn } from './range-of-names.ts';
 import { followNames, followUnattached, privateAddresses } from './wildcards.ts';
 
 /** Time for which the address of a name that no resource has any more is given to no other name. */
 export const restMs = 30 * 24 * 3600 * 1000;
 
-const v4 = parsePrefix(rangeOfNames) ?? { first: 0n, last: 0n };
-/** The first and the last address of the range belong to no name. */
-const lastNumber = Number(v4.last - v4.first) - 1;
+/** Addresses in the tunnel, as the settings of a tenant have them. */
+type Overlay = WorldSettings['overlay'];
 
 /** Returns whether the overlay leaves the range for names alone. An older installation may use it for members. */
-export function namesHaveAddresses(overlay: string): boolean {
-  const [range, names] = [parsePrefix(overlay), parsePrefix(rangeOfNames)];
+export function namesHaveAddresses(overlay: Pick<Overlay, 'v4' | 'names'>): boolean {
+  const [range, names] = [parsePrefix(overlay.v4), parsePrefix(rangeOfNames4(overlay))];
   return range !== null && names !== null && !rangesOverlap(range, names);
 }
 
-/** Returns the virtual addresses of a number, IPv4 then IPv6. `overlay6`: the tenant's prefix. */
-export function virtualAddresses(overlay6: string, number: number): readonly [string, string] {
-  const v6 = parsePrefix(rangeOfNames6(overlay6)) ?? { first: 0n };
+/** Returns the virtual addresses of a number, IPv4 then IPv6. */
+export function virtualAddresses(overlay: Pick<Overlay, 'v6' | 'names'>, number: number): readonly [string, string] {
+  const v4 = parsePrefix(rangeOfNames4(overlay)) ?? { first: 0n };
+  const v6 = parsePrefix(rangeOfNames6(overlay.v6)) ?? { first: 0n };
   return [
     formatAddress({ family: 4, value: v4.first + BigInt(number) }),
     formatAddress({ family: 6, value: v6.first + BigInt(number) }),
@@ -106,8 +108,9 @@ export async function freeNumbers(tx: Tx, count: number): Promise<number[]> {
     .selectFrom('virtual_addresses')
     .select((eb) => eb.fn.max<number | null>('number').as('last'))
     .executeTakeFirstOrThrow();
+  const { names } = await tx.scoped.selectTenant().select(namesColumn).executeTakeFirstOrThrow();
   const next = (last ?? 0) + 1;
-  const fresh = Math.min(count, Math.max(0, lastNumber - next + 1));
+  const fresh = Math.min(count, Math.max(0, lastNumber(names ?? rangeOfNames) - next + 1));
   const numbers = Array.from({ length: fresh }, (_, i) => next + i);
   return fresh === count ? numbers : [...numbers, ...(await rested(tx, count - fresh))];
 }

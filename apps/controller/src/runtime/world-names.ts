@@ -1,8 +1,9 @@
 import { isWildcard, wildcardBase, wildcardsOver } from '@sallyport/ip';
-import type { WorldAddress } from '@sallyport/policy';
+import type { WorldAddress, WorldSettings } from '@sallyport/policy';
 import { chunks, selectIn } from '../db/chunks.ts';
 import type { Scoped } from '../db/scoped.ts';
 import { overlayColumn } from '../overlay/range.ts';
+import { namesColumn, overlayOf } from '../overlay/range-of-names.ts';
 import { namesHaveAddresses, virtualAddresses } from '../overlay/virtual.ts';
 
 /** A host name or wildcard among the addresses of a resource. */
@@ -25,8 +26,9 @@ type OfResource = WorldAddress & { readonly resource: string };
  */
 export async function namedAddresses(db: Scoped, given: readonly NamedAddress[]): Promise<OfResource[]> {
   if (given.length === 0) return [];
-  const tenant = await db.selectTenant().select('overlay_v6').select(overlayColumn).executeTakeFirstOrThrow();
-  if (!namesHaveAddresses(tenant.overlay)) return [];
+  const columns = db.selectTenant().select('overlay_v6').select([overlayColumn, namesColumn]);
+  const overlay = overlayOf(await columns.executeTakeFirstOrThrow());
+  if (!namesHaveAddresses(overlay)) return [];
   const enforced = await privateAmong(db, given);
   const named = given.filter(({ resource }) => enforced.has(resource));
   const carriers = await carriersOf(db, [...enforced]);
@@ -40,7 +42,7 @@ export async function namedAddresses(db: Scoped, given: readonly NamedAddress[])
     const networks = carriers.get(address.resource);
     return known
       .filter(({ network }) => networks === undefined || networks.has(network))
-      .flatMap((one) => addressesOf(address, one, networks, tenant.overlay_v6));
+      .flatMap((one) => addressesOf(address, one, networks, overlay));
   });
 }
 
@@ -49,10 +51,10 @@ function addressesOf(
   address: NamedAddress,
   { network, name, number }: KnownName,
   networks: ReadonlyMap<string, readonly string[]> | undefined,
-  overlay6: string,
+  overlay: WorldSettings['overlay'],
 ): OfResource[] {
   const gateways = networks !== undefined && networks.size > 1 ? networks.get(network) : undefined;
-  return virtualAddresses(overlay6, number).map((text) => ({
+  return virtualAddresses(overlay, number).map((text) => ({
     ...address,
     name,
     prefix: `${text}/${text.includes(':') ? 128 : 32}`,

@@ -18,6 +18,7 @@ import type { Row } from '../db/schema.ts';
 import type { Scoped } from '../db/scoped.ts';
 import { gatewayEndpoints } from '../endpoints.ts';
 import { overlayColumn } from '../overlay/range.ts';
+import { namesColumn, overlayOf } from '../overlay/range-of-names.ts';
 import { type NamedAddress, namedAddresses } from './world-names.ts';
 
 /** Ids to read. Left out: all of the tenant. */
@@ -28,10 +29,10 @@ type Ids = readonly string[] | undefined;
  * needs.
  */
 export async function readTenant(db: Scoped) {
-  const row = await db.selectTenant().selectAll().select(overlayColumn).executeTakeFirst();
+  const row = await db.selectTenant().selectAll().select([overlayColumn, namesColumn]).executeTakeFirst();
   if (row === undefined) return null;
   const settings: WorldSettings = {
-    overlay: { v4: row.overlay, v6: row.overlay_v6 },
+    overlay: overlayOf(row),
     mtu: row.mtu,
     localNetwork: row.local_network,
     otherNames: row.other_names,

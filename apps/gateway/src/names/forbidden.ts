@@ -6,12 +6,12 @@ import {
   parsePrefix,
   parseRange,
   rangeContains,
-  rangeOfNames,
+  rangeOfNames4,
 } from '@sallyport/ip';
 
 /** Ranges to which no name may lead, whatever a resolver answers. */
 const special = [
-  ...['0.0.0.0/8', '127.0.0.0/8', '169.254.0.0/16', '224.0.0.0/4', '240.0.0.0/4', rangeOfNames],
+  ...['0.0.0.0/8', '127.0.0.0/8', '169.254.0.0/16', '224.0.0.0/4', '240.0.0.0/4'],
   ...['::/96', '::ffff:0:0/96', 'fe80::/10', 'ff00::/8'],
   // Clouds give the credentials of a host to its own programs here, besides 169.254.169.254.
   ...['192.0.0.0/24', '100.100.100.200/32', '168.63.129.16/32', 'fd00:ec2::254/128'],
@@ -29,7 +29,7 @@ export function forbiddenAddresses(
   own: readonly string[],
 ): (address: string) => boolean {
   const ranges: IpRange[] = [
-    ...[...special, overlay.v4, overlay.v6, ...own].flatMap((text) => parsePrefix(text) ?? []),
+    ...[...special, overlay.v4, overlay.v6, rangeOfNames4(overlay), ...own].flatMap((text) => parsePrefix(text) ?? []),
     ...deniedRanges.flatMap((text) => parseRange(text) ?? []),
   ];
   const covered = (family: Family, value: bigint) => ranges.some((range) => rangeContains(range, family, value));

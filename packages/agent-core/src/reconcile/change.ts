@@ -1,4 +1,4 @@
-import type { PeerItem, StateItem } from '@sallyport/contract/channel';
+import type { GatewayItem, PeerItem, StateItem } from '@sallyport/contract/channel';
 import type { FirewallDelta } from '@sallyport/hostnet';
 import type { DeviceChange, PeerChange, PeerConfig } from '@sallyport/wireguard';
 import type { ItemChange } from '../session/types.ts';
@@ -60,8 +60,8 @@ export function planChange(
   };
 }
 
-function sameOverlay(a: { overlay: { v4: string; v6: string } }, b: { overlay: { v4: string; v6: string } }): boolean {
-  return a.overlay.v4 === b.overlay.v4 && a.overlay.v6 === b.overlay.v6;
+function sameOverlay({ overlay: a }: Pick<GatewayItem, 'overlay'>, { overlay: b }: Pick<GatewayItem, 'overlay'>): boolean {
+  return a.v4 === b.v4 && a.v6 === b.v6 && a.names === b.names;
 }
 
 function firewallItems(changes: readonly ItemChange[]): Pick<FirewallDelta, 'upsert' | 'remove'> {

@@ -142,7 +142,7 @@ export function leadsOnward(item: StateItem): boolean {
 
 /** Returns prefixes behind other gateways that concern networks here. Overlay members always have routes. */
 function awayPrefixes({ overlay }: GatewayItem, items: Items): string[] {
-  const inside = Object.values(overlay).flatMap((prefix) => parsePrefix(prefix) ?? []);
+  const inside = [overlay.v4, overlay.v6].flatMap((prefix) => parsePrefix(prefix) ?? []);
   const isMember = (text: string) => {
     const range = parsePrefix(text);
     return (
@@ -168,7 +168,7 @@ function membersOf(gateway: GatewayItem, items: Items): string[] {
   const blocks = new Set(gateway.addresses.map(overlayBlock));
   for (const item of mayPass(items) ? items.values() : [])
     for (const address of memberAddresses(item)) blocks.add(overlayBlock(address));
-  for (const prefix of Object.values(gateway.overlay)) blocks.add(lastAddress(prefix));
+  for (const prefix of [gateway.overlay.v4, gateway.overlay.v6]) blocks.add(lastAddress(prefix));
   return [...blocks].sort();
 }
 

@@ -98,7 +98,7 @@ function recordText<T extends object>(fields: RecordFields<T>): (record: T) => s
   };
 }
 
-const overlay = inlined<GatewayItem['overlay']>({ v4: plain, v6: plain });
+const overlay = inlined<GatewayItem['overlay']>({ v4: plain, v6: plain, names: translation });
 
 /** Rules of every kind of item. The order of fields here is their order in the text. */
 const fieldsOf: ItemFields = {

@@ -42,7 +42,11 @@ export const GatewayItem = z.strictObject({
   key: z.literal('gateway'),
   listenPort: z.int().min(1).max(65535),
   addresses: list(prefix, 2).min(1),
-  overlay: z.strictObject({ v4: prefix, v6: prefix }),
+  /**
+   * `names`: the range of IPv4 addresses that stand for names; left out: 100.96.0.0/11. The hash leaves it out, and
+   * agents of protocol 3 do not receive it.
+   */
+  overlay: z.strictObject({ v4: prefix, v6: prefix, names: prefix.optional() }),
   mtu: z.int().min(576).max(9200),
   masquerade: z.boolean(),
   intent: z.enum(['ACTIVE', 'MAINTENANCE', 'OFFLINE']),

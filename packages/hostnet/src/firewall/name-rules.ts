@@ -1,4 +1,4 @@
-import { rangeOfNames, rangeOfNames6 } from '@sallyport/ip';
+import { rangeOfNames4, rangeOfNames6 } from '@sallyport/ip';
 import { markText, START_MARK } from './registers.ts';
 import { CLEAR, type Name, network, type Overlay } from './rule-text.ts';
 
@@ -39,7 +39,7 @@ export const noNames: NameRules = {
  * and then rejected at once. An entry gateway passes virtual addresses on through the tunnel.
  */
 export function nameRules(g: Name, tunnel: string, overlay: Overlay): NameRules {
-  const within4 = network(rangeOfNames);
+  const within4 = network(rangeOfNames4(overlay));
   const within6 = network(rangeOfNames6(overlay.v6));
   const named = (chain: string): string[] => [
     `ct original ip daddr ${within4} goto ${g(chain)}`,

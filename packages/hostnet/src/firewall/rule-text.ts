@@ -1,8 +1,8 @@
 import { formatNetwork, parsePrefix } from '../ip.ts';
 import { markText, START_MARK } from './registers.ts';
 
-/** The whole overlay, one CIDR for each family. */
-export type Overlay = { readonly v4: string; readonly v6: string };
+/** The whole overlay, one CIDR for each family. `names`: IPv4 addresses of names, unless they are the usual ones. */
+export type Overlay = { readonly v4: string; readonly v6: string; readonly names?: string | undefined };
 
 /** The map of a cell's bundle, and the maps that are looked up in turn when that bundle has expired. */
 export const CELL_MAPS = ['cells', 'cells_after1', 'cells_after2', 'cells_after3'] as const;

@@ -27,7 +27,7 @@ import {
 } from './path-rules.ts';
 import { PROBE_SETS, probesIn, probesOut } from './probe-rules.ts';
 import { CHECKED_MARK, markText, SPACE_MASK } from './registers.ts';
-import { CELL_MAPS, DENIED_IN, DENIED_OUT } from './rule-text.ts';
+import { CELL_MAPS, DENIED_IN, DENIED_OUT, type Overlay } from './rule-text.ts';
 import { OPEN_TRANSIT, transitRules } from './transit.ts';
 import { type Ways, wayRules } from './way-rules.ts';
 
@@ -36,7 +36,7 @@ export interface FirewallOptions {
   /** Name of the tunnel interface, at most 15 characters. */
   readonly interface: string;
   /** The whole overlay, one CIDR for each family. On other interfaces, members' addresses are dropped as sources. */
-  readonly overlay: { readonly v4: string; readonly v6: string };
+  readonly overlay: Overlay;
   /** Number of flows that one device address may have open at a time; default 4096. */
   readonly flowsPerAddress?: number;
 }

@@ -1,5 +1,5 @@
 import { type ExplainedName, isIpText } from '@sallyport/contract';
-import { canonicalUnmapped, formatAddress, isWildcard, parsePrefix, rangeOfNames, wildcardsOver } from '@sallyport/ip';
+import { canonicalUnmapped, formatAddress, isWildcard, parsePrefix, rangeOfNames4, wildcardsOver } from '@sallyport/ip';
 import type { World, WorldAddress } from '@sallyport/policy';
 import { invalidField } from '../../errors.ts';
 import { readableName } from '../../objects/resources/names.ts';
@@ -28,7 +28,7 @@ export function targetOf(world: World, asked: string): Target {
   if (first !== undefined) return { world, addresses: [first, ...others], name, known: true };
   if (name.wildcards.length === 0)
     throw invalidField('/destination', 'must be an IP address or the name of a private resource');
-  return { world: withName(world, asked), addresses: [unusedAddress], name, known: false };
+  return { world: withName(world, asked), addresses: [unusedAddress(world)], name, known: false };
 }
 
 /** Returns the world as it is after a device has asked for a name that wildcards cover. */
@@ -40,7 +40,7 @@ function withName(world: World, name: string): World {
       if (covering.length === 0) return [];
       const added = covering.map((address) => ({
         ...{ ...address, name, wildcard: address.name ?? '' },
-        prefix: `${unusedAddress}/32`,
+        prefix: `${unusedAddress(world)}/32`,
       }));
       return [
         { kind: 'resource' as const, id: value.id, value: { ...value, addresses: [...value.addresses, ...added] } },
@@ -80,4 +80,5 @@ const withoutLength = (prefix: string): string => prefix.replace(/\/\d+$/, '');
 const isIpv4 = ({ prefix }: WorldAddress): boolean => !prefix.includes(':');
 
 /** The last address of the range belongs to no name. */
-const unusedAddress = formatAddress({ family: 4, value: parsePrefix(rangeOfNames)?.last ?? 0n });
+const unusedAddress = ({ settings }: World): string =>
+  formatAddress({ family: 4, value: parsePrefix(rangeOfNames4(settings.overlay))?.last ?? 0n });

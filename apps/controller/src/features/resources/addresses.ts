@@ -6,6 +6,7 @@ import type { FieldErrors } from '../../field-errors.ts';
 import { protocolsById } from '../../objects/protocols/queries.ts';
 import { nameRefusal, wildcardRefusal } from '../../objects/resources/names.ts';
 import { overlayColumn } from '../../overlay/range.ts';
+import { namesColumn, overlayOf } from '../../overlay/range-of-names.ts';
 
 /** An address as a request gives it. */
 export interface GivenAddress {
@@ -42,9 +43,9 @@ export async function checkAddresses(
 
 async function settings(tx: Tx) {
   const columns = ['overlay_v6', 'mtu', 'time_zone'] as const;
-  const row = await tx.scoped.selectTenant().select(columns).select(overlayColumn).executeTakeFirstOrThrow();
-  const { overlay, overlay_v6, mtu, time_zone } = row;
-  return { overlay: { v4: overlay, v6: overlay_v6 }, mtu, timeZone: time_zone, beacons: [] };
+  const row = await tx.scoped.selectTenant().select(columns).select([overlayColumn, namesColumn]).executeTakeFirstOrThrow();
+  const { mtu, time_zone } = row;
+  return { overlay: overlayOf(row), mtu, timeZone: time_zone, beacons: [] };
 }
 
 async function checkText(

@@ -356,7 +356,7 @@ function gatewayItem(gateway: WorldGateway, settings: WorldSettings): GatewayIte
     key: 'gateway',
     listenPort,
     addresses: [...addresses],
-    overlay: { v4: overlay.v4, v6: overlay.v6 },
+    overlay: { ...overlay },
     mtu: gateway.mtu ?? settings.mtu,
     masquerade,
     intent,
