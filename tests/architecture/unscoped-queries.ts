@@ -85,6 +85,10 @@ export const UNSCOPED_QUERIES: { file: string; reason: string }[] = [
     reason: 'blocks of overlay numbers are unique across tenants',
   },
   { file: 'apps/controller/src/overlay/range.ts', reason: 'the overlay belongs to the controller, not to a tenant' },
+  {
+    file: 'apps/controller/src/overlay/range-of-names.ts',
+    reason: 'the range of names belongs to the controller, not to a tenant',
+  },
   { file: 'apps/controller/src/paths/relay-pairs.ts', reason: 'ageing is the same for every tenant' },
   { file: 'apps/controller/src/paths/relay-pairs.ts', reason: 'draining is the same for every tenant' },
   {

@@ -6,13 +6,24 @@ import { z } from 'zod';
 import type { BeaconSettings } from './beacon/beacon.ts';
 import type { QuotaLimits } from './budgets/quotas.ts';
 import { defaultWriteRate, type WriteRate } from './budgets/write-budget.ts';
-import { basePath, beaconEndpoint, listen, listenOrOff, overlay, prefixes, publicUrl, quotas, virtualRange } from './config-forms.ts';
+import {
+  basePath,
+  beaconEndpoint,
+  listen,
+  listenOrOff,
+  overlay,
+  prefixes,
+  publicUrl,
+  quotas,
+  virtualRange,
+} from './config-forms.ts';
 import { databaseOf, databaseUrl, severalOf } from './database-config.ts';
 import type { PostgresPlace } from './db/postgres/place.ts';
 import type { EgressSettings } from './egress/targets.ts';
 import { OperatorError } from './errors.ts';
 import { isLoopback } from './host-address.ts';
 import { type MailSettings, mailFrom, mailOf, smtpUrl } from './mail/mail-config.ts';
+import { ofOthers } from './settings-of-others.ts';
 import { readTls, type Tls } from './tls.ts';
 
 /** A setting of the controller as help and documents show it. */
@@ -228,25 +239,6 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, ar
   if (problems.length > 0 || !parsed.success) throw new OperatorError(problems.join('\n'));
   return { kind: 'run', config: configOf(parsed.data) };
 }
-
-/** Variables of the programs beside us, which may stand in the same environment. */
-const ofOthers = [
-  'SALLYPORT_ALLOW_UPGRADES',
-  'SALLYPORT_TOKEN',
-  'SALLYPORT_TOKEN_FILE',
-  'SALLYPORT_URL',
-  'SALLYPORT_API_KEY',
-  'SALLYPORT_API_KEY_FILE',
-  'SALLYPORT_BACKUP_PASSPHRASE',
-  'SALLYPORT_BACKUP_PASSPHRASE_FILE',
-  'SALLYPORT_CA_FILE',
-  'SALLYPORT_PROVIDER_SECRET',
-  'SALLYPORT_WIREGUARD_GO',
-  'SALLYPORT_INSECURE',
-  'SALLYPORT_DEBUG',
-  'SALLYPORT_ENROLMENT_KEY',
-  'SALLYPORT_ENROLMENT_KEY_FILE',
-];
 
 function fromEnvironment(
   env: Readonly<Record<string, string | undefined>>,

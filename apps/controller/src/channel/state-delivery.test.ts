@@ -216,6 +216,7 @@ test('an agent of the previous protocol gets neither names nor what concerns the
   const ofNames = {
     deniedRanges,
     dnsServers: [{ address: '10.0.0.53', port: 53, domains: [] }],
+    overlay: { ...gatewayItem().overlay, names: '10.64.0.0/12' },
     forwarding: true as const,
   };
   const { id, token } = h.gateway([gatewayItem(ofNames), nameItem('100.96.0.1')]);

@@ -49,11 +49,7 @@ export async function settleRangeOfNames(store: Store, wanted: string | null, ov
       .selectFrom('virtual_addresses')
       .select((eb) => [eb.fn.countAll<number>().as('used'), eb.fn.max<number | null>('number').as('last')])
       .where((eb) =>
-        eb.or([
-          eb('rests_until', 'is', null),
-          eb('rests_until', '>', store.now()),
-          eb('used_at', 'is not', null),
-        ]),
+        eb.or([eb('rests_until', 'is', null), eb('rests_until', '>', store.now()), eb('used_at', 'is not', null)]),
       )
       .executeTakeFirstOrThrow();
     if (used === 0) await db.deleteFrom('virtual_addresses').execute();

@@ -1,3 +1,4 @@
+import { isIpText } from '@sallyport/contract';
 import { formatAddress, parsePrefix, rangeOfNames, rangeOfNames4, rangeOfNames6, rangesOverlap } from '@sallyport/ip';
 import type { WorldSettings } from '@sallyport/policy';
 import { selectIn } from '../db/chunks.ts';
@@ -63,6 +64,17 @@ export async function settleNames(tx: Tx, names: readonly string[]): Promise<voi
   await followUnattached(
     tx,
     changed.filter(({ network }) => network !== '').map(({ name }) => name),
+  );
+}
+
+/** Settles the names of resources, after a change of the gateways that carry them. */
+export async function settleNamesOf(tx: Tx, resources: readonly string[]): Promise<void> {
+  const rows = await selectIn(resources, (part) =>
+    tx.scoped.selectFrom('addresses').select('address').where('resource_id', 'in', part).execute(),
+  );
+  await settleNames(
+    tx,
+    rows.map(({ address }) => address).filter((text) => !isIpText(text)),
   );
 }
 

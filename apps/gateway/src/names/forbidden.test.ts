@@ -27,3 +27,16 @@ test('a name leads to other addresses, private and public', () => {
   const translated = ['64:ff9b::a00:1', '64:ff9b::cb00:7101'];
   assert.deepEqual([...allowed, ...translated].filter(isForbidden), []);
 });
+
+test('the range of virtual addresses is forbidden, and the usual one is not while another one is in use', () => {
+  const usual = forbiddenAddresses({ overlay: { v4: '100.64.0.0/11', v6: 'fd00::/48' } }, []);
+  const other = forbiddenAddresses({ overlay: { v4: '100.64.0.0/11', v6: 'fd00::/48', names: '10.64.0.0/12' } }, []);
+  const asked = ['100.96.0.7', '10.64.0.7'];
+  assert.deepEqual(
+    [asked.map(usual), asked.map(other)],
+    [
+      [true, false],
+      [false, true],
+    ],
+  );
+});

@@ -60,7 +60,10 @@ export function planChange(
   };
 }
 
-function sameOverlay({ overlay: a }: Pick<GatewayItem, 'overlay'>, { overlay: b }: Pick<GatewayItem, 'overlay'>): boolean {
+function sameOverlay(
+  { overlay: a }: Pick<GatewayItem, 'overlay'>,
+  { overlay: b }: Pick<GatewayItem, 'overlay'>,
+): boolean {
   return a.v4 === b.v4 && a.v6 === b.v6 && a.names === b.names;
 }
 

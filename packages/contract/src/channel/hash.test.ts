@@ -11,7 +11,8 @@ const publicKey = `${'A'.repeat(43)}=`;
 const samples: { readonly [K in Kind]: Extract<StateItem, { kind: K }> } = {
   gateway: {
     ...{ kind: 'gateway', key: 'gateway', listenPort: 51820, addresses: ['100.64.0.1/32', 'fd00::1/128'] },
-    ...{ overlay: { v4: '100.64.0.0/11', v6: 'fd00::/48' }, mtu: 1420, masquerade: true, intent: 'MAINTENANCE' },
+    overlay: { v4: '100.64.0.0/11', v6: 'fd00::/48', names: '100.96.0.0/12' },
+    ...{ mtu: 1420, masquerade: true, intent: 'MAINTENANCE' },
     ...{
       drainUntil: 1000,
       relayPorts: { from: 7000, to: 7010 },
@@ -117,6 +118,7 @@ const goldenPlainClient = '32e636c7775dac59c2b30be2c99ec4c64ff5b14f6794e05510645
 const notHashed = new Set([
   'gateway.drainUntil',
   'gateway.deniedRanges',
+  'gateway.overlay.names',
   'gateway.dnsServers',
   'gateway.dnsServers.address',
   'gateway.dnsServers.port',

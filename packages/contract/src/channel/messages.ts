@@ -10,8 +10,8 @@ import { Upgrade, Upgrading, upgradePermission } from './upgrade.ts';
  * `challenge` and an early `refused` are text frames. Messages after `challenge` are sealed (`seal.ts`) in binary frames.
  *
  * Protocol numbers, newest first:
- *   4  2026-11-30  there are items of kind `name`; gateways have `deniedRanges` and `dnsServers`, and ask for names
- *                  (`ask-name`); challenges have `successions`; agents of protocol 3 do not receive these
+ *   4  2026-11-30  there are items of kind `name`; gateways have `deniedRanges`, `dnsServers` and `overlay.names`,
+ *                  and ask for names (`ask-name`); challenges have `successions`; agents of protocol 3 do not receive these
  *   3  2026-11-29  cells have `after` and `onward`, routes `target`, resources `ping`, and the controller sends `mapping`
  *   2  2026-11-29  `authenticate` carries `wireguardProof`, which the controller requires for a new WireGuard key
  *

@@ -20,10 +20,9 @@ import {
 import { makeToken } from '../../objects/gateways/token.ts';
 import type { PresenceSource } from '../../objects/gateways/views.ts';
 import { cutFromPolicies } from '../../objects/policies/cut.ts';
-import { namesOfResources } from '../../objects/resources/store.ts';
 import { trackResources } from '../../objects/resources/tracking.ts';
 import { freeOverlay, takeOverlay } from '../../overlay/allocator.ts';
-import { settleNames } from '../../overlay/virtual.ts';
+import { settleNamesOf } from '../../overlay/virtual.ts';
 import { follow } from '../../overlay/wildcards.ts';
 import type { SecretBox } from '../../secrets/box.ts';
 import type { ControllerIdentity } from '../../secrets/identity.ts';
@@ -164,12 +163,11 @@ export async function removeGateway(tx: Tx, context: RequestContext, id: string)
     tx,
     resources.map((resource) => resource.id),
     async () => {
-      const names = await namesOfResources(
+      await detachEverywhere(tx, id);
+      await settleNamesOf(
         tx,
         resources.map((resource) => resource.id),
       );
-      await detachEverywhere(tx, id);
-      await settleNames(tx, names);
     },
     'detach',
   );
@@ -183,7 +181,7 @@ export async function removeGateway(tx: Tx, context: RequestContext, id: string)
 /** Moves the names of a gateway's resources to the addresses of its network. */
 async function settleAttached(tx: Tx, gateway: string): Promise<void> {
   const resources = ((await attachedResources(tx.scoped, [gateway])).get(gateway) ?? []).map(({ id }) => id);
-  await settleNames(tx, await namesOfResources(tx, resources));
+  await settleNamesOf(tx, resources);
   follow(tx, resources);
 }
 

@@ -43,7 +43,11 @@ export async function checkAddresses(
 
 async function settings(tx: Tx) {
   const columns = ['overlay_v6', 'mtu', 'time_zone'] as const;
-  const row = await tx.scoped.selectTenant().select(columns).select([overlayColumn, namesColumn]).executeTakeFirstOrThrow();
+  const row = await tx.scoped
+    .selectTenant()
+    .select(columns)
+    .select([overlayColumn, namesColumn])
+    .executeTakeFirstOrThrow();
   const { mtu, time_zone } = row;
   return { overlay: overlayOf(row), mtu, timeZone: time_zone, beacons: [] };
 }

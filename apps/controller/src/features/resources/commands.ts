@@ -17,7 +17,7 @@ import {
   withParts,
 } from '../../objects/resources/store.ts';
 import { auditedResources, trackResources } from '../../objects/resources/tracking.ts';
-import { settleNames } from '../../overlay/virtual.ts';
+import { settleNames, settleNamesOf } from '../../overlay/virtual.ts';
 import { namesAmong, setAddresses } from './address-commands.ts';
 import { checkAddresses, type GivenAddress } from './addresses.ts';
 
@@ -104,7 +104,7 @@ export async function balanceLoad(
   await trackResources(tx, [id], async () => {
     await updateResource(tx, id, { load_balancing_mode: body.loadBalancingMode });
     await replaceGateways(tx, id, wanted);
-    await settleNames(tx, namesAmong(present.addresses.map(({ address }) => address)));
+    await settleNamesOf(tx, [id]);
   });
   await recordGateways(tx, gateways, without(wanted, present.gateways), 'attach');
   await recordGateways(tx, gateways, without(present.gateways, wanted), 'detach');
@@ -122,7 +122,7 @@ export async function detachGateway(
   if (!present.gateways.includes(gateway)) throw notFound();
   await trackResources(tx, [id], async () => {
     await replaceGateways(tx, id, without(present.gateways, [gateway]));
-    await settleNames(tx, namesAmong(present.addresses.map(({ address }) => address)));
+    await settleNamesOf(tx, [id]);
   });
   await recordGateways(tx, gateways, [gateway], 'detach');
 }

@@ -51,7 +51,9 @@ function namesReached(world: World, prefixes: readonly string[]): ReadonlyMap<st
 
 /** Returns the prefixes of virtual addresses, in ascending order. They never overlap. Default routes are none. */
 function virtualRanges({ settings }: World, prefixes: readonly string[]): IpRange[] {
-  const virtual = [rangeOfNames4(settings.overlay), rangeOfNames6(settings.overlay.v6)].flatMap((text) => parsePrefix(text) ?? []);
+  const virtual = [rangeOfNames4(settings.overlay), rangeOfNames6(settings.overlay.v6)].flatMap(
+    (text) => parsePrefix(text) ?? [],
+  );
   const ranges = prefixes.flatMap((text) => parsePrefix(text) ?? []);
   const own = ranges.filter((range) =>
     virtual.some(({ family, first, last }) => family === range.family && first <= range.first && range.last <= last),

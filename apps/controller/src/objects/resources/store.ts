@@ -1,4 +1,3 @@
-import { isIpText } from '@sallyport/contract';
 import { chunks, selectIn } from '../../db/chunks.ts';
 import type { Row, RowUpdate } from '../../db/schema.ts';
 import type { Scoped, WithoutTenant } from '../../db/scoped.ts';
@@ -128,11 +127,6 @@ export async function replaceGateways(tx: Tx, resource: string, gateways: readon
   await tx.scoped.deleteFrom('resource_gateways').where('resource_id', '=', resource).execute();
   const rows = gateways.map((gateway_id, position) => ({ resource_id: resource, gateway_id, position }));
   for (const part of chunks(rows)) await tx.scoped.insertInto('resource_gateways', part).execute();
-}
-
-/** Returns the host names among the addresses of resources. */
-export async function namesOfResources(tx: Tx, resources: readonly string[]): Promise<string[]> {
-  return (await addressesOf(tx.scoped, resources)).map(({ address }) => address).filter((text) => !isIpText(text));
 }
 
 const addressQuery = (db: Scoped) =>

@@ -2,7 +2,6 @@ import type { PeerItem, ResourceItem, StateItem } from '@sallyport/contract/chan
 import type { World } from '../../world.ts';
 import type { Audience } from '../audience/audiences.ts';
 import { isAwaiting } from '../audience/matches.ts';
-import { deviceNames } from '../gateway/names.ts';
 import { peerItem } from '../indexes/facts.ts';
 import { same } from '../indexes/items.ts';
 import { Layer } from '../indexes/layer.ts';
@@ -11,6 +10,7 @@ import { type FullTunnel, fullTunnel } from '../routing/full-tunnel.ts';
 import { type Carrier, latest, type Routing, routeItem, routingOf } from '../routing/routing.ts';
 import type { Tenant } from '../routing/tenant.ts';
 import { refusals, type Unmet } from './denials.ts';
+import { deviceNames } from './device-names.ts';
 import { pingHints } from './ping-hints.ts';
 
 /** What devices see that share an audience and have equal refusals: routes, resources and peers. */

@@ -4,7 +4,6 @@ import type { Entry } from '../indexes/entries.ts';
 import { computed } from '../indexes/maps.ts';
 import { probePort } from '../indexes/probe.ts';
 import { isNamed, type ResourceIndex } from '../indexes/resource-index.ts';
-import type { Routing } from '../routing/routing.ts';
 
 /** Returns the names that a gateway carries, which it answers and translates. */
 export function gatewayNames(gateway: string, resources: ResourceIndex): NameItem[] {
@@ -17,25 +16,10 @@ export function gatewayNames(gateway: string, resources: ResourceIndex): NameIte
   return items.map((item) => ({ ...item, addresses: item.addresses.toSorted() }));
 }
 
-/**
- * Returns the names that a device reaches. A name has addresses in each network; those come first whose gateway comes
- * first in the first policy's resource.
- */
-export function deviceNames(carried: Routing['carried'], resources: ResourceIndex): NameItem[] {
-  const found = carried.flatMap(({ range, candidate: { gateway, resource, rank } }) => {
-    const place = resources.get(resource.id)?.gateways.indexOf(gateway) ?? 0;
-    return resources.named(range).map((entry) => ({ entry, rank, place }));
-  });
-  const inOrder = found.sort((a, b) => a.rank - b.rank || a.place - b.place);
-  return namesOf(
-    inOrder.map(({ entry }) => entry),
-    () => null,
-  );
-}
-
 type Use = NameItem['resources'][number];
 
-function namesOf(entries: Iterable<Entry>, useOf: (entry: Entry) => Use | null): NameItem[] {
+/** Returns the names of entries. `useOf`: how the gateway uses a name for the resource of an entry. */
+export function namesOf(entries: Iterable<Entry>, useOf: (entry: Entry) => Use | null): NameItem[] {
   const names = new Map<string, { addresses: Set<string>; uses: Map<string, Use> }>();
   for (const entry of entries) {
     const { name } = entry.address;
