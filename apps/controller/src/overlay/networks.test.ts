@@ -136,3 +136,17 @@ test('a network is a label', async (t) => {
   const refused = await app.request('POST', '/tenants/gateways', { body });
   assert.deepEqual([refused.status, refused.json.errors[0].pointer], [400, '/network']);
 });
+
+test('an explanation of a name looks at the address of each network', async (t) => {
+  const { app, make, berlin, paris, resource } = await open(t);
+  const wiki = await resource('wiki', 'wiki.corp', [berlin, paris]);
+  const device = await make.device('laptop');
+  await make.policy('wiki', { devices: [device.id], resources: [wiki] });
+  const off = { name: 'Berlin', wireguardPort: '51820', intent: 'OFFLINE' };
+  assert.equal((await app.request('PATCH', `/tenants/gateways/${berlin}`, { body: off })).status, 200);
+  const body = { device: device.id, destination: 'wiki.corp', protocol: 'TCP', port: 443 };
+  const answer = await app.request('POST', '/tenants/access/explain', { body });
+  assert.equal(answer.status, 200, answer.text);
+  const [found] = answer.json.answers;
+  assert.deepEqual([found.allowed, found.name.virtualAddresses.length], [true, 4]);
+});
