@@ -63,6 +63,34 @@ test('a range in use changes only where every name keeps its address', async (t)
   assert.equal(await settle('10.64.0.0/12'), '10.64.0.0/12');
 });
 
+test('a range over addresses of resources is refused', async (t) => {
+  const { app, settle, refused } = await open(t);
+  const { id: ssh } = await makers(app).protocol('22');
+  const addresses = ['10.64.0.0/24', '10.65.0.1', '10.0.0.0/8', '10.66.corp'];
+  await makers(app).resource(
+    'lan',
+    addresses.map((address) => ({ address, protocols: [ssh] })),
+  );
+  assert.equal(await settle('100.96.0.0/12'), '100.96.0.0/12');
+  await refused('10.64.0.0/12', /there: 10\.64\.0\.0\/24, and 1 more\./);
+  assert.equal(await settle(null), '100.96.0.0/12');
+});
+
+test('a smaller range gives no number beyond its end, not even one that has rested', async (t) => {
+  const { app, clock, store, resource, settle, addresses } = await open(t);
+  await resource('wiki');
+  const { id } = await resource('far');
+  await store.db.updateTable('virtual_addresses').set({ number: 5_000 }).where('name', '=', 'far.corp').execute();
+  assert.equal((await app.request('DELETE', `/tenants/resources/${id}`)).status, 204);
+  clock.now += restMs + 1;
+  await settle('100.96.0.0/20');
+  await resource('far');
+  assert.deepEqual(
+    (await addresses()).filter((prefix) => !prefix.includes(':')),
+    ['100.96.0.1/32', '100.96.0.2/32'],
+  );
+});
+
 test('a range over the overlay, or of another form, is refused', async (t) => {
   const { refused } = await open(t);
   await refused('100.64.0.0/10', /beside it/);

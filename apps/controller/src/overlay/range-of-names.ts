@@ -1,6 +1,6 @@
 import { parsePrefix, rangeOfNames, rangesOverlap } from '@sallyport/ip';
 import type { WorldSettings } from '@sallyport/policy';
-import type { ExpressionBuilder } from 'kysely';
+import type { ExpressionBuilder, Kysely } from 'kysely';
 import type { Database } from '../db/schema.ts';
 import { unscoped } from '../db/scoped.ts';
 import type { Store } from '../db/store.ts';
@@ -35,7 +35,7 @@ export const overlayOf = (row: {
 /**
  * Applies the range of names that the operator wants, and returns the range in force. Numbers of names stay, so a range
  * in use can only become shorter or longer at its end. Throws OperatorError when an address would change, and when the
- * range overlaps the overlay.
+ * range overlaps the overlay or contains addresses of resources.
  */
 export async function settleRangeOfNames(store: Store, wanted: string | null, overlay: string): Promise<string> {
   const all = unscoped(store.db, 'the range of names belongs to the controller, not to a tenant');
@@ -45,19 +45,46 @@ export async function settleRangeOfNames(store: Store, wanted: string | null, ov
     if (wanted === null) return present;
     if (overlap(wanted, overlay)) throw new OperatorError(overlapText(wanted, overlay));
     if (wanted === present) return present;
+    const inside = await addressesInside(db, wanted);
+    if (inside.length > 0) throw new OperatorError(insideText(wanted, inside));
     const { used, last } = await db
       .selectFrom('virtual_addresses')
       .select((eb) => [eb.fn.countAll<number>().as('used'), eb.fn.max<number | null>('number').as('last')])
-      .where((eb) =>
-        eb.or([eb('rests_until', 'is', null), eb('rests_until', '>', store.now()), eb('used_at', 'is not', null)]),
-      )
+      .where((eb) => eb.not(hasRested(eb, store.now())))
       .executeTakeFirstOrThrow();
-    if (used === 0) await db.deleteFrom('virtual_addresses').execute();
-    else if (!keepsAddresses(present, wanted, last ?? 0)) throw new OperatorError(refusal(present, wanted, used));
+    if (used > 0 && !keepsAddresses(present, wanted, last ?? 0))
+      throw new OperatorError(refusal(present, wanted, used));
+    // Numbers are given again after their rest. The new range may be without these.
+    await db
+      .deleteFrom('virtual_addresses')
+      .where((eb) => hasRested(eb, store.now()))
+      .execute();
     await db.deleteFrom('meta').where('key', '=', 'names').execute();
     if (wanted !== rangeOfNames) await db.insertInto('meta').values({ key: 'names', value: wanted }).execute();
     return wanted;
   });
+}
+
+/** Condition that no resource and no device needs the address any more. */
+const hasRested = (eb: ExpressionBuilder<Database, 'virtual_addresses'>, now: number) =>
+  eb.and([eb('rests_until', 'is not', null), eb('rests_until', '<=', now), eb('used_at', 'is', null)]);
+
+/** Returns some addresses of resources that would be inside the range, where devices could not reach them. */
+async function addressesInside(db: Kysely<Database>, range: string): Promise<string[]> {
+  const rows = await db
+    .selectFrom('addresses')
+    .select('address')
+    .distinct()
+    // All networks in which the range may lie begin with 1.
+    .where('address', 'like', '1%')
+    .orderBy('address')
+    .execute();
+  const around = parsePrefix(range);
+  const isInside = (text: string): boolean => {
+    const inner = parsePrefix(text);
+    return around !== null && inner?.family === 4 && around.first <= inner.first && inner.last <= around.last;
+  };
+  return rows.map(({ address }) => address).filter(isInside);
 }
 
 function overlap(a: string, b: string): boolean {
@@ -71,6 +98,10 @@ const keepsAddresses = (before: string, after: string, last: number): boolean =>
 const overlapText = (wanted: string, overlay: string): string =>
   `SALLYPORT_VIRTUAL_RANGE is ${wanted}, but gateways and devices have addresses in ${overlay} (SALLYPORT_OVERLAY). ` +
   'Choose a range beside it.';
+
+const insideText = (wanted: string, [first, ...others]: readonly string[]): string =>
+  `SALLYPORT_VIRTUAL_RANGE is ${wanted}, but resources have addresses there: ${first}` +
+  `${others.length > 0 ? `, and ${others.length} more` : ''}. Choose another range, or remove these addresses first.`;
 
 const refusal = (present: string, wanted: string, used: number): string =>
   `SALLYPORT_VIRTUAL_RANGE is ${wanted}, but ${used} names have or had until lately addresses in ${present}, and some of these would change. ` +

@@ -1,7 +1,7 @@
 import { isIpText } from '@sallyport/contract';
 import { formatAddress, parsePrefix, rangeOfNames, rangeOfNames4, rangeOfNames6, rangesOverlap } from '@sallyport/ip';
 import type { WorldSettings } from '@sallyport/policy';
-import { selectIn } from '../db/chunks.ts';
+import { chunks, selectIn } from '../db/chunks.ts';
 import type { Tx } from '../db/store.ts';
 import { ApiError } from '../errors.ts';
 import { lastNumber, namesColumn } from './range-of-names.ts';
@@ -51,21 +51,14 @@ export async function settleNames(tx: Tx, names: readonly string[]): Promise<voi
   await setRest(tx, back, null);
   await setRest(tx, left, tx.now + restMs);
   const numbers = await freeNumbers(tx, fresh.length);
-  for (const [i, place] of fresh.entries())
-    await tx.scoped.insert('virtual_addresses', {
-      ...place,
-      ...{ number: numbers[i] as number, rests_until: null, used_at: null },
-    });
+  const added = fresh.map((place, i) => ({ ...place, number: numbers[i] as number, rests_until: null, used_at: null }));
+  for (const part of chunks(added)) await tx.scoped.insertInto('virtual_addresses', part).execute();
   const changed = [...back, ...left, ...fresh];
-  await followNames(
-    tx,
-    changed.map(({ name }) => name),
-  );
-  await followUnattached(
-    tx,
-    changed.filter(({ network }) => network !== '').map(({ name }) => name),
-  );
+  await followNames(tx, changed.map(nameOf));
+  await followUnattached(tx, changed.filter(({ network }) => network !== '').map(nameOf));
 }
+
+const nameOf = ({ name }: Place): string => name;
 
 /** Settles the names of resources, after a change of the gateways that carry them. */
 export async function settleNamesOf(tx: Tx, resources: readonly string[]): Promise<void> {
@@ -104,13 +97,14 @@ const knownPlaces = (tx: Tx, names: readonly string[]) =>
   );
 
 async function setRest(tx: Tx, places: readonly Place[], rests_until: number | null): Promise<void> {
-  for (const { network, name } of places)
-    await tx.scoped
-      .updateTable('virtual_addresses')
-      .set({ rests_until })
-      .where('network', '=', network)
-      .where('name', '=', name)
-      .execute();
+  for (const [network, here] of Map.groupBy(places, (place) => place.network))
+    for (const part of chunks(here.map(({ name }) => name)))
+      await tx.scoped
+        .updateTable('virtual_addresses')
+        .set({ rests_until })
+        .where('network', '=', network)
+        .where('name', 'in', part)
+        .execute();
 }
 
 /** Returns numbers that were never given, and then those that have rested longest. Throws when all are used up. */
