@@ -41,16 +41,27 @@ test('one name means a server of its own in each of two networks', { skip }, asy
   await until('the server in Berlin', async () => (await body(name)) === via.east);
   const berlin = await address();
   assert.match(berlin, /^100\./);
+  let paris = '';
 
   await t.test('the other network answers with another address while the gateway is away', async () => {
     await s.lab.cut('east');
     await until('the server in Paris', async () => (await body(name)) === via.west, { timeoutMs: 60_000 });
-    const paris = await address();
+    paris = await address();
     assert.match(paris, /^100\./);
     assert.notEqual(paris, berlin);
     await s.lab.restore('east');
     await until('the server in Berlin', async () => (await body(name)) === via.east, { timeoutMs: 60_000 });
     assert.equal(await address(), berlin);
     assert.equal(await body(paris), via.west, 'the address of the other network stays there');
+  });
+
+  await t.test('a gateway that moves to another network takes its names along at once', async () => {
+    await s.controller.call('updateGateway', {
+      params: { id: s.gateway('east').id },
+      body: { name: 'east', wireguardPort: '51820', network: 'hamburg' },
+    });
+    await until('an address in Hamburg', async () => ![berlin, paris, 'undefined'].includes(await address()));
+    assert.equal(await body(name), via.east, 'the server behind the same gateway');
+    await until('nothing at the former address', async () => (await body(berlin)) === 'failed');
   });
 });
