@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { NameGiver } from '../../overlay/name-requests.ts';
 import { makers, publicKeyOf } from '../../testing/api.ts';
 import { nativeDevice } from '../../testing/enrol.ts';
 import type { TestApp } from '../../testing/harness.ts';
@@ -34,11 +35,14 @@ export class RandomTenant {
   gateways: string[] = [];
   /** Devices that run the client. `ids.devices` holds them too. */
   natives: string[] = [];
+  readonly #names: NameGiver;
   #made = 0;
 
   constructor(app: TestApp, timers: ClockTimers) {
     this.app = app;
     this.timers = timers;
+    const warn = (facts: object, text: string) => assert.fail(`${text} ${JSON.stringify(facts)}`);
+    this.#names = new NameGiver({ store: app.store, publicHost: async () => null, mostNames: 100, log: { warn } });
   }
 
   async fill(): Promise<void> {
@@ -56,6 +60,12 @@ export class RandomTenant {
       const type = i === 3 ? 'SAAS' : 'PRIVATE';
       const { id } = await make.resource(`r${i}`, [{ address, protocols: [protocol] }], { type });
       await make.attach(id, i % 2 === 0 ? this.gateways : this.gateways.slice(0, 1));
+      this.ids.resources.push(id);
+    }
+    for (const [i, names] of [['wiki.corp'], ['wiki.corp', '*.corp']].entries()) {
+      const given = names.map((address) => ({ address, protocols: [protocol] }));
+      const { id } = await make.resource(`names ${i}`, given);
+      await make.attach(id, this.gateways.slice(i));
       this.ids.resources.push(id);
     }
     for (const n of [1, 2, 3]) {
@@ -106,6 +116,18 @@ export class RandomTenant {
         loadBalancingMode: 'MANUAL',
         gateways: this.gateways.slice(b % 2),
       }),
+    detach: (a: number, b: number) =>
+      this.#send('DELETE', 'resources', this.#one('resources', a), `/gateways/${this.gateways[b % 2]}`),
+    network: (a: number, b: number) =>
+      this.#send('PATCH', 'gateways', this.gateways[a % 2], '', {
+        ...{ name: 'gateway', wireguardPort: '51820' },
+        network: [null, 'berlin', 'paris'][b % 3],
+      }),
+    askName: async (a: number, b: number) => {
+      const agent = { role: 'gateway', id: this.gateways[a % 2] ?? '', tenant: this.app.tenant.id } as const;
+      const outcome = await this.#names.ask(agent, `n${b % 3}.corp`, this.natives[0] ?? '');
+      assert.notEqual(outcome, 'later');
+    },
     deleteUser: (a: number) => this.#delete('users', a),
     deleteGroup: (a: number) => this.#delete('groups', a),
     deleteRule: (a: number) => this.#delete('rules', a, 'admission-rules'),
