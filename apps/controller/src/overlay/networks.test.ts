@@ -113,7 +113,8 @@ test('a name under a wildcard gets the address of the network whose gateway asks
   const { store, tenant, berlin, paris, resource, world } = await open(t);
   await resource('corp', '*.corp', [berlin, paris]);
   const warn = (facts: object, text: string) => assert.fail(`${text} ${JSON.stringify(facts)}`);
-  const giver = new NameGiver({ store, publicHost: async () => null, mostNames: 100, log: { warn } });
+  const spending = { share: () => () => undefined };
+  const giver = new NameGiver({ store, publicHost: async () => null, mostNames: 100, log: { warn }, spending });
   const ask = (id: string) => giver.ask({ role: 'gateway', id, tenant }, 'new.corp', 'd1');
   assert.equal(await ask(paris), 'given');
   const own = ['*.corp 2 berlin', '*.corp 3 paris'];

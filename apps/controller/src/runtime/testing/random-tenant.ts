@@ -42,7 +42,14 @@ export class RandomTenant {
     this.app = app;
     this.timers = timers;
     const warn = (facts: object, text: string) => assert.fail(`${text} ${JSON.stringify(facts)}`);
-    this.#names = new NameGiver({ store: app.store, publicHost: async () => null, mostNames: 100, log: { warn } });
+    const spending = { share: () => () => undefined };
+    this.#names = new NameGiver({
+      store: app.store,
+      publicHost: async () => null,
+      mostNames: 100,
+      log: { warn },
+      spending,
+    });
   }
 
   async fill(): Promise<void> {
