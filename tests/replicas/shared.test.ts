@@ -185,6 +185,8 @@ test('several controllers serve one database, and one of them may be killed; one
   const alone = { ...env, SALLYPORT_SEVERAL_CONTROLLERS: 'false' };
   const refused = await ControllerProcess.start(t, join(folder, 'alone'), [], alone);
   assert.throws(() => refused.url, /another controller uses the database/);
+  const epoch = await ControllerProcess.start(t, join(folder, 'epoch'), [], { ...env, SALLYPORT_NEW_EPOCH: 'true' });
+  assert.throws(() => epoch.url, /SALLYPORT_NEW_EPOCH begins a new epoch, and other controllers use the database: .*,/);
   await one.kill('SIGKILL');
   const after = await ask(two, 'POST', '/tenants/gateways', { name: 'after', wireguardPort: '51820' });
   assert.equal(after.status, 201);

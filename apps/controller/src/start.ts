@@ -15,6 +15,7 @@ import { openCountries } from './countries.ts';
 import { checkpointWhenIdle } from './db/checkpoints.ts';
 import { EmbeddedDatabase } from './db/open.ts';
 import { createStore, type Store } from './db/store.ts';
+import { OperatorError } from './errors.ts';
 import { createTenant } from './features/tenants/commands.ts';
 import { hostAddress } from './host-address.ts';
 import { createMetrics, type Metrics } from './http/metrics.ts';
@@ -33,6 +34,7 @@ import { settleRangeOfNames } from './overlay/range-of-names.ts';
 import { namesHaveAddresses } from './overlay/virtual.ts';
 import { alone } from './replicas/alone.ts';
 import { viewReplicas } from './replicas/overview.ts';
+import type { Replicas } from './replicas/types.ts';
 import { type MasterKeyDeps, MasterKeyRotation } from './rotation/master-key.ts';
 import { SigningKeyRotation } from './rotation/signing-key.ts';
 import { createSecretBox, type RotatingBox } from './secrets/box.ts';
@@ -186,7 +188,10 @@ async function openApp(
     if (!namesHaveAddresses({ v4: range, names })) log.warn({ range, names }, namesOffText);
     const madeAt = await beginAfterRestore(store);
     if (madeAt !== null) log.warn({ madeAt }, restoredText);
-    else if (config.newEpoch) await beginEpoch(store);
+    else if (config.newEpoch) {
+      requireNoOthers(shared);
+      await beginEpoch(store);
+    }
     const identity = await loadIdentity(store, box);
     const replicas = shared ?? alone(version, now);
     const signingKey = new SigningKeyRotation({
@@ -235,6 +240,15 @@ async function openApp(
     await store.close();
     throw error;
   }
+}
+
+/** The others would go on in the epoch that they have read. */
+function requireNoOthers(shared: Pick<Replicas, 'others'> | null): void {
+  const names = (shared?.others() ?? []).map(({ name, id }) => `${name} (${id})`);
+  if (names.length > 0)
+    throw new OperatorError(
+      `SALLYPORT_NEW_EPOCH begins a new epoch, and other controllers use the database: ${names.join(', ')}. Stop them, start this one with it, then the others without it`,
+    );
 }
 
 const namesOffText =
