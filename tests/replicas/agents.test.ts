@@ -1,0 +1,41 @@
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { Cleanup, PostgresServer, until } from '@sallyport/testkit';
+import type { StateChange } from '../../apps/controller/src/channel/types.ts';
+import { openTestApp } from '../../apps/controller/src/testing/harness.ts';
+import { clonePostgres } from '../../apps/controller/src/testing/postgres.ts';
+import { joinReplica } from '../../apps/controller/src/testing/shared-replicas.ts';
+
+const cleanup = new Cleanup();
+let server: PostgresServer;
+
+before(async () => {
+  server = await PostgresServer.start(cleanup);
+});
+after(() => cleanup.run());
+
+test('agents of one controller get what another one commits to the database', async (t) => {
+  const { db, place } = await clonePostgres(server.url());
+  await db.destroy();
+  const [first, second] = [await joinReplica(place), await joinReplica(place)];
+  t.after(() => Promise.all([first.stop(), second.stop()]));
+  const a = await openTestApp(t, { store: first.store, replicas: first.replicas });
+  const b = await openTestApp(t, { store: second.store, replicas: second.replicas });
+  const create = (name: string) =>
+    a.request('POST', '/tenants/gateways', { key: a.tenant.key, body: { name, wireguardPort: '51820' } });
+  const { json: gateway } = await create('g');
+  const before = await b.parts.states.current(gateway.id, a.tenant.id);
+  assert.ok(before !== null, 'the other controller compiles its state');
+  const changes: StateChange[] = [];
+  b.parts.states.subscribe(gateway.id, (change) => changes.push(change));
+  const path = `/tenants/gateways/${gateway.id}`;
+  const changed = await a.request('PATCH', path, { key: a.tenant.key, body: { name: 'g', wireguardPort: '51821' } });
+  assert.equal(changed.status, 200, changed.text);
+  await until('the change arrives', () => changes.some(({ kind }) => kind === 'delta'));
+  const own = await a.parts.states.current(gateway.id, a.tenant.id);
+  const other = await b.parts.states.current(gateway.id, a.tenant.id);
+  assert.deepEqual([other?.hash, other?.revision], [own?.hash, own?.revision], 'both compile the same');
+  assert.notEqual(other?.hash, before.hash);
+  assert.equal((await a.request('DELETE', path, { key: a.tenant.key })).status, 204);
+  await until('the end arrives', () => changes.at(-1)?.kind === 'deleted');
+});
