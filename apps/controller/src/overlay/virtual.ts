@@ -47,11 +47,15 @@ export async function settleNames(tx: Tx, names: readonly string[]): Promise<voi
   const known = new Set(rows.map(keyOf));
   const back = rows.filter((row) => held.has(keyOf(row)) && row.rests_until !== null);
   const left = rows.filter((row) => !held.has(keyOf(row)) && row.rests_until === null);
-  const fresh = [...held.values()].filter((place) => !known.has(keyOf(place)));
+  const order = new Map(touched.map((name, i) => [name, i]));
+  const fresh = [...held.values()]
+    .filter((one) => !known.has(keyOf(one)))
+    // Databases return rows in any order.
+    .sort((a, b) => (order.get(a.name) ?? 0) - (order.get(b.name) ?? 0) || (a.network < b.network ? -1 : 1));
   await setRest(tx, back, null);
   await setRest(tx, left, tx.now + restMs);
   const numbers = await freeNumbers(tx, fresh.length);
-  const added = fresh.map((place, i) => ({ ...place, number: numbers[i] as number, rests_until: null, used_at: null }));
+  const added = fresh.map((one, i) => ({ ...one, number: numbers[i] as number, rests_until: null, used_at: null }));
   for (const part of chunks(added)) await tx.scoped.insertInto('virtual_addresses', part).execute();
   const changed = [...back, ...left, ...fresh];
   await followNames(tx, changed.map(nameOf));
@@ -63,7 +67,7 @@ const nameOf = ({ name }: Place): string => name;
 /** Settles the names of resources, after a change of the gateways that carry them. */
 export async function settleNamesOf(tx: Tx, resources: readonly string[]): Promise<void> {
   const rows = await selectIn(resources, (part) =>
-    tx.scoped.selectFrom('addresses').select('address').where('resource_id', 'in', part).execute(),
+    tx.scoped.selectFrom('addresses').select('address').where('resource_id', 'in', part).orderBy('address').execute(),
   );
   await settleNames(
     tx,
