@@ -21,7 +21,7 @@ const killedMs = 5_000;
 /** Agents of a process that nobody reaches any more notice it by three heartbeats. */
 const vanishedMs = 30_000;
 /** A process that was seen this lately when it ended was killed. Otherwise its lease has run out. */
-const lateMs = 4_000;
+const lateMs = 5_500;
 const lookMs = 1_000;
 
 /** Tells how long the agents of processes that ended still count as connected. */
