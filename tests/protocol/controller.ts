@@ -76,7 +76,7 @@ export class TestController {
     const rotation = new SigningKeyRotation({
       ...{ store, box, identity, replicas },
       moveAgents: () => app.channel.moveToKey(),
-      failed: (error) => log.error({ err: error }, 'not noted'),
+      failed: (error) => log.warn({ err: error }, 'not noted'),
     });
     const app: App<AgentChannel> = createApp({
       log,

@@ -45,6 +45,8 @@ export class World {
   readonly dice: () => number;
   /** Longest delay of a piece on a connection, and longest job of a data plane, in milliseconds. */
   weather = { delayMs: 5, jobMs: 5 };
+  /** Questions between controllers that wait for an answer or for the end of their time. */
+  waits = 0;
   /** Observed violations of invariants. */
   readonly violations: string[] = [];
   #moves = 0;
@@ -57,7 +59,7 @@ export class World {
       clock: this.clock,
       oracle: this.oracle,
       delayMs: () => this.dice() * this.weather.delayMs,
-      moved: this.#moved,
+      moved: this.moved,
     };
     const several = cluster?.(this);
     this.controllers =
@@ -102,7 +104,7 @@ export class World {
       controller: this.#door,
       token,
       source: `198.51.100.${this.agents.length + 1}`,
-      moved: this.#moved,
+      moved: this.moved,
       dice: this.dice,
       jobMs: () => this.dice() * this.weather.jobMs,
       onWork: (host, work) => this.#check(host, work),
@@ -174,7 +176,7 @@ export class World {
     let quiet = 0;
     for (let moves = this.#moves; quiet < quietTurns; moves = this.#moves) {
       await new Promise((resolve) => setImmediate(resolve));
-      const still = moves === this.#moves && this.#requests === 0 && this.oracle.busy === 0;
+      const still = moves === this.#moves && this.#requests <= this.waits && this.oracle.busy === 0;
       quiet = still ? quiet + 1 : 0;
     }
   }
@@ -211,7 +213,8 @@ export class World {
       ).dial(source),
   };
 
-  readonly #moved = (): void => {
+  /** To be called when something happens: the world is not quiet yet. */
+  readonly moved = (): void => {
     this.#moves++;
   };
 

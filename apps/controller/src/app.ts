@@ -91,6 +91,8 @@ export interface AppDeps<C extends Channel & LocalAgents = Channel & LocalAgents
 export interface App<C extends Channel & LocalAgents = Channel & LocalAgents> {
   readonly server: FastifyInstance;
   readonly channel: C;
+  /** The agents of all replicas. */
+  readonly agents: Channel;
   readonly runtimes: TenantRuntimes;
   /** Answers no agent before `listen` is called. */
   readonly beacon: Beacon;
@@ -162,6 +164,7 @@ export function createApp<C extends Channel & LocalAgents>(deps: AppDeps<C>): Ap
   return {
     server: api.server,
     channel: local,
+    agents: channel,
     runtimes,
     beacon,
     mail,

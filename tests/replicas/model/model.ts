@@ -72,7 +72,10 @@ class Model {
         dice: made.dice,
         delayMs: () => made.weather.delayMs,
         lossRate: () => weather.lossRate,
-        moved: () => undefined,
+        moved: () => made.moved(),
+        waits: (by) => {
+          made.waits += by;
+        },
         failed: (what, error) => made.violations.push(`${what}: ${error instanceof Error ? error.stack : error}`),
       });
       return {
@@ -147,8 +150,15 @@ class Model {
     const { admin } = pick(world.dice, this.#ledgers);
     this.#deleted.push(await admin.deleteGateway());
     world.host(await admin.gateway()).start();
-    await world.until('everything is as its rows say, at every replica', () => this.#converged(), patienceMs);
-    for (const ledger of this.#ledgers) await this.#check(ledger);
+    let wrong: string[] = [];
+    const right = async () => {
+      wrong = await this.#wrong();
+      return wrong.length === 0;
+    };
+    await world.until('everything is as its rows say, at every replica', right, patienceMs).catch((error) => {
+      throw new Error(`after ${this.#steps} steps: ${wrong.join('; ')}`, { cause: error });
+    });
+    for (const ledger of this.#ledgers) await world.drive(this.#check(ledger));
   }
 
   async #furnish(name: string): Promise<void> {
@@ -168,19 +178,27 @@ class Model {
     });
   }
 
-  async #converged(): Promise<boolean> {
+  /** Returns what is not as it should be; empty when all is. */
+  async #wrong(): Promise<string[]> {
     const { controllers, oracle, agents, controller } = this.#world;
+    const wrong: string[] = [];
     for (const { tenant } of this.#ledgers) {
       const truth = await oracle.compile(controller.store, tenant.id);
-      for (const host of agents) {
+      for (const [n, host] of agents.entries()) {
         const hash = truth.get(host.id);
         if (hash === undefined) continue;
-        if (host.plane.hash !== hash) return false;
-        const seen = controllers.map(({ app }) => app.channel.presence(host.id));
-        if (!seen.some(({ connected, converged }) => connected && converged)) return false;
+        if (host.plane.hash !== hash) wrong.push(`host ${n} does not hold the state of its rows`);
+        for (const [at, { app }] of controllers.entries()) {
+          const { connected, converged } = app.agents.presence(host.id);
+          if (!connected || !converged)
+            wrong.push(
+              `host ${n} is ${connected ? '' : 'not '}connected and ${converged ? '' : 'not '}converged at ${at}`,
+            );
+        }
       }
     }
-    return this.#deleted.every((gateway) => agents.find((agent) => agent.id === gateway)?.tornDown);
+    const left = this.#deleted.filter((gateway) => !agents.find((agent) => agent.id === gateway)?.tornDown);
+    return [...wrong, ...left.map((gateway) => `${gateway} is deleted, and its host is not torn down`)];
   }
 
   async #check(ledger: Ledger): Promise<void> {

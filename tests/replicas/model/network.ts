@@ -18,6 +18,8 @@ export interface NetworkOptions {
   /** Share of messages and notices that get lost, 0 to 1. */
   readonly lossRate: () => number;
   readonly moved: () => void;
+  /** A question begins or ends to wait. */
+  readonly waits: (by: 1 | -1) => void;
   readonly failed: (what: string, error: unknown) => void;
 }
 
@@ -160,13 +162,19 @@ class Member implements Replicas {
 
   ask(to: string, topic: string, body: unknown, timeoutMs: number): Promise<unknown> {
     const sent = copy(body);
-    return new Promise((resolve) => {
-      this.#network.options.clock.after(timeoutMs, () => resolve(null));
+    const { clock, waits, moved } = this.#network.options;
+    waits(1);
+    const asking = new Promise<unknown>((resolve) => {
+      clock.after(timeoutMs, () => resolve(null));
       this.#carry(() => {
         const target = this.#network.member(to);
         if (target === undefined) return;
         void target.handled(topic, sent, this.self.id).then((answer) => target.#carry(() => resolve(copy(answer))));
       });
+    });
+    return asking.finally(() => {
+      waits(-1);
+      moved();
     });
   }
 
