@@ -295,10 +295,17 @@ test('noise is not answered, is counted, and does no harm', async (t) => {
   const { app, beacon, base, told, knocker, greet } = await openBeacon(t);
   const agent = await knocker();
   await gatewayWith(app, agent.publicKey);
-  for (const length of [0, 1, 31, 32, 92, 148, 1200]) agent.send(new Uint8Array(length), base);
-  for (const type of [1, 2, 3, 4]) agent.send(Uint8Array.of(type, ...new Uint8Array(147)), base);
+  const noise = [0, 1, 31, 32, 92, 148, 1200].map((length) => new Uint8Array(length));
+  noise.push(...[1, 2, 3, 4].map((type) => Uint8Array.of(type, ...new Uint8Array(147))));
   const refused = () => [...beacon.counters.refusals.values()].reduce((sum, count) => sum + count, 0);
-  await until(() => refused() === 11, 'all of it is refused');
+  for (const datagram of noise) {
+    const before = refused();
+    // A busy host loses datagrams.
+    await until(() => {
+      if (refused() === before) agent.send(datagram, base);
+      return refused() > before;
+    }, 'it is refused');
+  }
   await greet(agent);
   await until(() => told.length === 1, 'others are served');
 });
