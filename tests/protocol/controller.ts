@@ -138,8 +138,8 @@ export class TestController {
     const { app, store, leave, requests } = this.#up;
     this.#running = null;
     await Promise.all([app.stop(), ...requests]);
-    await store.close();
     leave();
+    await store.close();
   }
 
   /** Stops as on `kill -9`: committed data stays, every connection is reset, and nothing else happens. */

@@ -17,7 +17,7 @@ function replicaOf(t: TestContext, app: TestApp, replicas: Replicas) {
     store: app.store,
     epoch: 'one',
     took: () => undefined,
-    log: { error: assert.fail },
+    log: { warn: assert.fail, error: assert.fail },
     whereabouts: new Whereabouts(noCountries),
   });
   t.after(() => runtimes.stop());

@@ -23,7 +23,7 @@ function runtimesOf(app: TestApp, deps: Partial<RuntimesDeps> = {}): TenantRunti
     store,
     epoch: 'e',
     took: () => undefined,
-    log: { error: assert.fail },
+    log: { warn: assert.fail, error: assert.fail },
     whereabouts,
     ...deps,
   });

@@ -2,9 +2,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { StateHash } from '@sallyport/contract/channel';
 import type { DesiredState } from '../channel/types.ts';
+import { noCountries } from '../countries.ts';
+import { ApiError } from '../errors.ts';
 import { makers } from '../testing/api.ts';
 import { openTestApp, type TestApp } from '../testing/harness.ts';
+import { TenantRuntimes } from './runtimes.ts';
 import { Follower, freshRuntimes } from './testing/follower.ts';
+import { Whereabouts } from './whereabouts.ts';
 
 const devices = ['yAnz5TF+lXXJte14tji3zlMNq+hd2rYUIgJBgB3fBmk=', 'xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg='];
 
@@ -237,4 +241,38 @@ test('a tenant without followers is dropped, and comes back the same', async (t)
   runtimes.dropIdle(app.clock.now);
   assert.deepEqual([...runtimes.loaded()], []);
   assert.equal((await runtimes.current(one.id))?.hash, before?.hash);
+});
+
+test('a runtime that could not follow a commit tries again by itself', async (t) => {
+  const app = await openTestApp(t);
+  let fails = 0;
+  const warnings: string[] = [];
+  const store = {
+    ...app.store,
+    read: <T>(work: (db: typeof app.store.db) => Promise<T>) =>
+      fails-- > 0 ? Promise.reject(new ApiError('unavailable')) : app.store.read(work),
+  };
+  const due: (() => void)[] = [];
+  const after = (_: number, run: () => void) => {
+    due.push(run);
+    return () => undefined;
+  };
+  const timers = { soon: setImmediate, after };
+  const states = new TenantRuntimes({
+    ...{ store, epoch: 'e', took: () => undefined, timers, whereabouts: new Whereabouts(noCountries) },
+    log: { warn: (_, text) => warnings.push(text), error: assert.fail },
+  });
+  const one = await gateway(app, 'one');
+  const before = await states.current(one.id);
+  const changed = new Promise((resolve) => t.after(states.subscribe(one.id, resolve)));
+  fails = 2;
+  await app.request('PATCH', `/tenants/gateways/${one.id}`, { body: { name: 'one', wireguardPort: '51821' } });
+  for (let tries = 1; tries <= 2; tries++) {
+    while (warnings.length < tries) await new Promise(setImmediate);
+    due.pop()?.();
+  }
+  await changed;
+  assert.notEqual((await states.current(one.id))?.hash, before?.hash);
+  assert.deepEqual(new Set(warnings), new Set(['could not follow a commit; will try again']));
+  states.stop();
 });

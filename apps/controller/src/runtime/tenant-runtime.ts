@@ -15,6 +15,7 @@ import { type Scoped, scoped } from '../db/scoped.ts';
 import type { LoggedChange, Store } from '../db/store.ts';
 import { breathe, doInSlices, takeSlice } from '../slices.ts';
 import { DeviceRenewal } from './device-renewal.ts';
+import { Retry, type RuntimeLog } from './retry.ts';
 import type { VolatileFacts } from './volatile-facts.ts';
 import { asChanges, differences, isNews, worldChanges } from './world-changes.ts';
 import { readTenant, readWorld } from './world-rows.ts';
@@ -33,7 +34,7 @@ export interface RuntimeHost {
   readonly facts: VolatileFacts;
   /** Time that one step of compiling took, milliseconds. */
   readonly took: (ms: number) => void;
-  readonly log: { readonly error: (facts: object, text: string) => void };
+  readonly log: RuntimeLog;
 }
 
 /** What a runtime follows in one step. */
@@ -58,6 +59,7 @@ export class TenantRuntime {
   /** Native devices whose states are kept up to date. */
   readonly #devices = new Set<string>();
   readonly #alarm: Alarm;
+  readonly #retry: Retry;
   #leaseMs = 0;
   #revision = 0;
   #working: Promise<void> | null = null;
@@ -71,6 +73,7 @@ export class TenantRuntime {
     this.#tenant = tenant;
     this.#host = host;
     this.#alarm = new Alarm(host.timers, host.store.now, () => this.#ring());
+    this.#retry = new Retry({ ...host, tenant }, () => this.noticed());
   }
 
   get leaseMs(): number {
@@ -80,10 +83,7 @@ export class TenantRuntime {
   /** To be called when the store has heard of a revision of the tenant, late, twice or out of order. */
   noticed(): void {
     if (this.#compiler === null || !this.#isBehind()) return;
-    // After a failure the runtime stays behind: the next notice or question tries again.
-    this.#work().catch((error) =>
-      this.#host.log.error({ err: error, tenant: this.#tenant }, 'could not follow a commit'),
-    );
+    this.#work().catch(this.#retry.failed);
   }
 
   /** Resolves once everything that was heard of before the call is followed; null when the tenant does not exist. */
@@ -112,6 +112,7 @@ export class TenantRuntime {
   /** Ends the timer. */
   stop(): void {
     this.#stopped = true;
+    this.#retry.stop();
     this.#alarm.stop();
     this.#renewal?.stop();
   }

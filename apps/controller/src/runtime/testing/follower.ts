@@ -13,7 +13,7 @@ export const freshRuntimes = (app: TestApp, store = app.store): TenantRuntimes =
     store,
     epoch: 'other',
     took: () => undefined,
-    log: { error: assert.fail },
+    log: { warn: assert.fail, error: assert.fail },
     whereabouts: new Whereabouts(noCountries),
     beacons: () => app.app.beacon.peers(),
   });
