@@ -9,9 +9,12 @@ export interface LogFollowerEvents {
    * revision. The same change may be given twice.
    */
   readonly changed: (tenant: string, changes: readonly LoggedChange[] | null) => void;
-  /** The log could not be read. The next notice tries again. */
+  /** The log could not be read. The follower tries again. */
   readonly failed: (error: unknown) => void;
 }
+
+/** There may be no other notice after a failure. */
+const retryMs = 1_000;
 
 /** Follows the logs of all tenants for a consumer that keeps something in memory about many of them. */
 export class LogFollower {
@@ -19,10 +22,12 @@ export class LogFollower {
   readonly #events: LogFollowerEvents;
   /** Revision up to which each tenant was followed. */
   readonly #at = new Map<string, number>();
+  readonly #retryMs: number;
 
-  constructor(store: Store, events: LogFollowerEvents) {
+  constructor(store: Store, events: LogFollowerEvents, retry = retryMs) {
     this.#store = store;
     this.#events = events;
+    this.#retryMs = retry;
     store.onCommit(({ tenant }) => this.#noticed(tenant));
   }
 
@@ -39,13 +44,18 @@ export class LogFollower {
     const [at, head] = [this.#at.get(tenant), log.head(tenant)];
     const recent = at === undefined ? null : log.recent(tenant, at);
     if (at === undefined) this.#take(tenant, head, null);
-    else if (recent === null) this.#read(tenant, at).catch((error: unknown) => this.#events.failed(error));
+    else if (recent === null) this.#read(tenant, at).catch((error: unknown) => this.#failed(tenant, error));
     else if (recent.length > 0) this.#take(tenant, head, changesOf(recent));
   }
 
   async #read(tenant: string, at: number): Promise<void> {
     const { head, revisions } = await this.#store.read((db) => readLog(scoped(db, tenant), at));
     this.#take(tenant, head, revisions && changesOf(revisions));
+  }
+
+  #failed(tenant: string, error: unknown): void {
+    this.#events.failed(error);
+    setTimeout(() => this.#noticed(tenant), this.#retryMs).unref();
   }
 
   #take(tenant: string, to: number, changes: readonly LoggedChange[] | null): void {

@@ -104,7 +104,8 @@ class LentClient {
     this.#begun = null;
     const [result] = await Promise.all([this.#send(text, values), before]);
     // The server undoes a transaction with a failed statement. The statement tells why.
-    if (text === 'commit' && result.command === 'ROLLBACK' && this.#failure !== null) throw this.#failure;
+    if (text === 'commit' && result.command === 'ROLLBACK')
+      throw this.#failure ?? new Error('the server has undone the transaction');
     return result;
   }
 
