@@ -51,6 +51,8 @@ export async function startConsole(
 /** A page that records every error and every violation of the content security policy. */
 export async function openPage(context: BrowserContext): Promise<{ page: Page; complaints: string[] }> {
   const page = await context.newPage();
+  // Only a failing test waits this long. A busy machine is many times slower.
+  page.setDefaultTimeout(120_000);
   const complaints: string[] = [];
   page.on('pageerror', (error) => complaints.push(`error: ${error.message}`));
   page.on('console', (message) => {

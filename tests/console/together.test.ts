@@ -91,9 +91,10 @@ async function comesBack(browser: Browser, place: Console, other: Page): Promise
   const end = other.getByRole('button', { name: 'End all others' });
   await end.click();
   await end.waitFor({ state: 'hidden' });
-  // The page may have seen the end by itself before this click.
-  await goTo(page, 'Devices').catch(() => undefined);
-  await page.getByRole('heading', { name: 'Sign in' }).waitFor();
+  // The page may see the end by itself, before this click.
+  const signInShows = page.getByRole('heading', { name: 'Sign in' }).waitFor();
+  await Promise.any([goTo(page, 'Devices'), signInShows]);
+  await signInShows;
   await signIn(page, 'owner@example.com');
   await page.waitForURL(/\/console\/(devices|policies\?type=INTERNET)$/);
   await page.getByRole('heading', { level: 1, name: /Devices|Policies/ }).waitFor();

@@ -1,22 +1,15 @@
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
-import { Cleanup, PostgresServer, until } from '@sallyport/testkit';
+import { test } from 'node:test';
+import { until } from '@sallyport/testkit';
 import type { StateChange } from '../../apps/controller/src/channel/types.ts';
 import { openTestApp } from '../../apps/controller/src/testing/harness.ts';
-import { clonePostgres } from '../../apps/controller/src/testing/postgres.ts';
 import { joinReplica } from '../../apps/controller/src/testing/shared-replicas.ts';
+import { freshDatabase, serverOfFile } from './fixtures.ts';
 
-const cleanup = new Cleanup();
-let server: PostgresServer;
-
-before(async () => {
-  server = await PostgresServer.start(cleanup);
-});
-after(() => cleanup.run());
+const postgres = serverOfFile();
 
 test('agents of one controller get what another one commits to the database', async (t) => {
-  const { db, place } = await clonePostgres(server.url());
-  await db.destroy();
+  const place = await freshDatabase(postgres.server);
   const [first, second] = [await joinReplica(place), await joinReplica(place)];
   t.after(() => Promise.all([first.stop(), second.stop()]));
   const a = await openTestApp(t, { store: first.store, replicas: first.replicas });

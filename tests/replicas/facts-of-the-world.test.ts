@@ -1,18 +1,13 @@
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
-import { Cleanup, PostgresServer, until } from '@sallyport/testkit';
+import { test } from 'node:test';
+import { until } from '@sallyport/testkit';
 import { BeaconPlaces } from '../../apps/controller/src/beacon/places.ts';
 import { createTenant } from '../../apps/controller/src/features/tenants/commands.ts';
 import { SharedWorld } from '../../apps/controller/src/shared-world.ts';
-import { clonePostgres } from '../../apps/controller/src/testing/postgres.ts';
 import { joinReplica, type TestReplica } from '../../apps/controller/src/testing/shared-replicas.ts';
+import { freshDatabase, serverOfFile } from './fixtures.ts';
 
-const cleanup = new Cleanup();
-let server: PostgresServer;
-before(async () => {
-  server = await PostgresServer.start(cleanup);
-});
-after(() => cleanup.run());
+const postgres = serverOfFile();
 
 const quiet = { warn: (about: object, text: string) => assert.fail(`${text} ${JSON.stringify(about)}`) };
 
@@ -35,8 +30,7 @@ function worldOf({ replicas, store }: TestReplica) {
 }
 
 test('replicas agree about devices and gateways, and so does one that starts when all others have ended', async () => {
-  const { db, place } = await clonePostgres(server.url());
-  await db.destroy();
+  const place = await freshDatabase(postgres.server);
   const replicas = [await joinReplica(place), await joinReplica(place)];
   const [a, b] = replicas;
   assert.ok(a !== undefined && b !== undefined);
@@ -66,8 +60,7 @@ test('replicas agree about devices and gateways, and so does one that starts whe
 });
 
 test('replicas know where the beacons of the others are, until these end', async () => {
-  const { db, place } = await clonePostgres(server.url());
-  await db.destroy();
+  const place = await freshDatabase(postgres.server);
   const [a, b] = [await joinReplica(place), await joinReplica(place)];
   const keys = { ports: [1, 2].map((n) => ({ privateKey: '', publicKey: `key ${n}` })) } as never;
   const placesOf = ({ replicas }: TestReplica, name: string) => {

@@ -1,24 +1,17 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { after, before, type TestContext, test } from 'node:test';
-import { Cleanup, PostgresServer, until } from '@sallyport/testkit';
+import { type TestContext, test } from 'node:test';
+import { until } from '@sallyport/testkit';
 import { claimAgents, claimsSince, forgetHolders } from '../../apps/controller/src/db/agent-holders.ts';
 import { present } from '../../apps/controller/src/testing/channel.ts';
 import { openTestApp } from '../../apps/controller/src/testing/harness.ts';
-import { clonePostgres } from '../../apps/controller/src/testing/postgres.ts';
 import { joinReplica } from '../../apps/controller/src/testing/shared-replicas.ts';
+import { freshDatabase, serverOfFile } from './fixtures.ts';
 
-const cleanup = new Cleanup();
-let server: PostgresServer;
-
-before(async () => {
-  server = await PostgresServer.start(cleanup);
-});
-after(() => cleanup.run());
+const postgres = serverOfFile();
 
 async function two() {
-  const { db, place } = await clonePostgres(server.url());
-  await db.destroy();
+  const place = await freshDatabase(postgres.server);
   const [a, b] = [await joinReplica(place), await joinReplica(place)];
   await until('they see each other', () => [a, b].every(({ replicas }) => replicas.others().length === 1));
   return { a, b, place };

@@ -4,9 +4,9 @@ import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, before, type TestContext, test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { makeRelease } from '@sallyport/release/testing';
-import { Cleanup, PostgresServer, until } from '@sallyport/testkit';
+import { until } from '@sallyport/testkit';
 import type { AppDeps } from '../../apps/controller/src/app.ts';
 import { asOnlyRunner } from '../../apps/controller/src/db/jobs.ts';
 import type { PostgresPlace } from '../../apps/controller/src/db/postgres/place.ts';
@@ -16,21 +16,11 @@ import { present } from '../../apps/controller/src/testing/channel.ts';
 import { openTestApp, type TestApp } from '../../apps/controller/src/testing/harness.ts';
 import { MemoryReplicas } from '../../apps/controller/src/testing/replicas.ts';
 import { openSharedStores } from '../../apps/controller/src/testing/shared-stores.ts';
+import { serverOfFile, twoControllers } from './fixtures.ts';
 
-const cleanup = new Cleanup();
-let server: PostgresServer;
+const postgres = serverOfFile();
 
-before(async () => {
-  server = await PostgresServer.start(cleanup);
-});
-after(() => cleanup.run());
-
-async function open(t: TestContext, deps: Partial<AppDeps> = {}) {
-  const { clock, stores, place } = await openSharedStores(t, server.url());
-  const a = await openTestApp(t, { ...deps, store: stores[0] });
-  const b = await openTestApp(t, { ...deps, store: stores[1] });
-  return { clock, stores, place, a, b };
-}
+const open = (t: TestContext, deps: Partial<AppDeps> = {}) => twoControllers(t, postgres.server, deps);
 
 /** A process that sends the mail and does the upkeep until it is killed. */
 async function runnerElsewhere(place: PostgresPlace): Promise<ChildProcess> {
@@ -47,7 +37,7 @@ async function runnerElsewhere(place: PostgresPlace): Promise<ChildProcess> {
   const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
-  cleanup.add(async () => void child.kill('SIGKILL'));
+  postgres.cleanup.add(async () => void child.kill('SIGKILL'));
   await once(child.stdout, 'data');
   return child;
 }
@@ -94,7 +84,7 @@ test('every replica says why no mail leaves, also those that do not send', async
       if (!works) throw new MailFailure('server', 'It is down', null);
     },
   };
-  const { stores, clock } = await openSharedStores(t, server.url());
+  const { stores, clock } = await openSharedStores(t, postgres.server.url());
   const network = new MemoryReplicas(() => clock.now);
   const deps = { mail: { from: 'sally@example.com', server: mailServer } };
   const a = await openTestApp(t, { ...deps, store: stores[0], replicas: network.join('a') });
@@ -140,11 +130,11 @@ test('a replica goes on with the mails and the upkeep of one that was killed', a
 });
 
 test('a runner whose connection has ended stops before its next effect', async (t) => {
-  const { stores, place } = await openSharedStores(t, server.url());
+  const { stores, place } = await openSharedStores(t, postgres.server.url());
   const runs = asOnlyRunner(stores[0], 'mail', async (still) => {
     await still();
     assert.equal(await asOnlyRunner(stores[1], 'mail', async () => assert.fail('two at once')), false);
-    await server.sql(
+    await postgres.server.sql(
       `SELECT pg_terminate_backend(pid) FROM pg_locks JOIN pg_stat_activity USING (pid)
        WHERE locktype = 'advisory' AND objid = 1 AND classid = ${0x5a13} AND datname = '${place.database}'`,
     );

@@ -1,25 +1,14 @@
 import assert from 'node:assert/strict';
-import { after, before, type TestContext, test } from 'node:test';
-import { Cleanup, PostgresServer } from '@sallyport/testkit';
+import { type TestContext, test } from 'node:test';
 import { makers } from '../../apps/controller/src/testing/api.ts';
 import { Browser, signInOwner } from '../../apps/controller/src/testing/browser.ts';
-import { openTestApp } from '../../apps/controller/src/testing/harness.ts';
-import { openSharedStores } from '../../apps/controller/src/testing/shared-stores.ts';
+import { serverOfFile, twoControllers } from './fixtures.ts';
 
-const cleanup = new Cleanup();
-let server: PostgresServer;
+const postgres = serverOfFile();
 
-before(async () => {
-  server = await PostgresServer.start(cleanup);
-});
-after(() => cleanup.run());
-
-/** Two controllers that hear nothing of each other but what the database says. */
 async function open(t: TestContext) {
-  const { clock, stores } = await openSharedStores(t, server.url());
-  const a = await openTestApp(t, { store: stores[0] });
-  const b = await openTestApp(t, { store: stores[1] });
-  return { clock, a, b, key: a.tenant.key };
+  const two = await twoControllers(t, postgres.server);
+  return { ...two, key: two.a.tenant.key };
 }
 
 test('what one replica revokes, another one refuses at once', async (t) => {

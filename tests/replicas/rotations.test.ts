@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, before, type TestContext, test } from 'node:test';
-import { Cleanup, PostgresServer, until } from '@sallyport/testkit';
+import { type TestContext, test } from 'node:test';
+import { until } from '@sallyport/testkit';
 import type { Actor, Store } from '../../apps/controller/src/db/store.ts';
 import { MasterKeyRotation } from '../../apps/controller/src/rotation/master-key.ts';
 import { SigningKeyRotation } from '../../apps/controller/src/rotation/signing-key.ts';
@@ -12,14 +12,9 @@ import { loadIdentity } from '../../apps/controller/src/secrets/identity.ts';
 import { replaceMasterKeys } from '../../apps/controller/src/secrets/master-key.ts';
 import { type MemoryReplica, MemoryReplicas } from '../../apps/controller/src/testing/replicas.ts';
 import { openSharedStores } from '../../apps/controller/src/testing/shared-stores.ts';
+import { serverOfFile } from './fixtures.ts';
 
-const cleanup = new Cleanup();
-let server: PostgresServer;
-
-before(async () => {
-  server = await PostgresServer.start(cleanup);
-});
-after(() => cleanup.run());
+const postgres = serverOfFile();
 
 const operator: Actor = { kind: 'operator', id: null, name: 'operator' };
 const key = Buffer.alloc(32, 1);
@@ -38,7 +33,7 @@ async function started(store: Store, replicas: MemoryReplica) {
 }
 
 async function open(t: TestContext) {
-  const { stores, clock } = await openSharedStores(t, server.url());
+  const { stores, clock } = await openSharedStores(t, postgres.server.url());
   const network = new MemoryReplicas(() => clock.now);
   const a = await started(stores[0], network.join('a'));
   const b = await started(stores[1], network.join('b'));

@@ -3,34 +3,28 @@ import { execFile as execFileOfNode } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { promisify } from 'node:util';
-import { Cleanup, PostgresServer, until } from '@sallyport/testkit';
+import { until } from '@sallyport/testkit';
 import { createTenant } from '../../apps/controller/src/features/tenants/commands.ts';
 import type { StoredFact } from '../../apps/controller/src/replicas/types.ts';
 import { ControllerProcess } from '../../apps/controller/src/testing/controller-process.ts';
-import { clonePostgres } from '../../apps/controller/src/testing/postgres.ts';
 import { joinReplica, type TestReplica } from '../../apps/controller/src/testing/shared-replicas.ts';
+import { freshDatabase, serverOfFile } from './fixtures.ts';
 
 const execFile = promisify(execFileOfNode);
 const operator = join(import.meta.dirname, '../../apps/controller/src/backup/main.ts');
 type Loose = ReturnType<typeof JSON.parse>;
 
-const cleanup = new Cleanup();
-let server: PostgresServer;
+const postgres = serverOfFile();
 const folder = mkdtempSync(join(tmpdir(), 'sallyport-replicas-'));
-cleanup.add(async () => rmSync(folder, { recursive: true }));
-before(async () => {
-  server = await PostgresServer.start(cleanup);
-});
-after(() => cleanup.run());
+postgres.cleanup.add(async () => rmSync(folder, { recursive: true }));
 
 const actor = { kind: 'system', id: null, name: 'test' } as const;
 
 /** Joins several replicas to one new database, one after the other. */
 async function join3(count = 3) {
-  const { db, place } = await clonePostgres(server.url());
-  await db.destroy();
+  const place = await freshDatabase(postgres.server);
   const all: TestReplica[] = [];
   for (let n = 0; n < count; n++) all.push(await joinReplica(place));
   const [a, b, c] = all;
@@ -126,9 +120,9 @@ test('replicas see within seconds who was killed, and go on after their server w
   await c.kill();
   await until('c counts as dead', () => !a.replicas.isAlive(c.replicas.self.id));
   assert.ok(changes > 0 && a.replicas.isAlive(b.replicas.self.id));
-  await server.kill('SIGKILL');
+  await postgres.server.kill('SIGKILL');
   await until('both notice', () => [a, b].every(({ store }) => store.trouble() !== null));
-  await server.run();
+  await postgres.server.run();
   await until('both are back', () => [a, b].every(({ store }) => store.trouble() === null));
   const { tenant } = await createTenant(a.store, actor, 'After');
   await until('b hears of commits again', () => b.store.log.head(tenant.id) > 0);
@@ -137,11 +131,11 @@ test('replicas see within seconds who was killed, and go on after their server w
 });
 
 test('several controllers serve one database, and one of them may be killed; one that does not share it is refused', async (t) => {
-  await server.sql('CREATE DATABASE several');
+  await postgres.server.sql('CREATE DATABASE several');
   const keyFile = join(folder, 'master.key');
   writeFileSync(keyFile, 'ab'.repeat(32));
   const env = {
-    SALLYPORT_DATABASE_URL: server.url('several'),
+    SALLYPORT_DATABASE_URL: postgres.server.url('several'),
     SALLYPORT_MASTER_KEY_FILE: keyFile,
     SALLYPORT_BOOTSTRAP_API_KEY: 'k'.repeat(40),
     SALLYPORT_SEVERAL_CONTROLLERS: 'true',

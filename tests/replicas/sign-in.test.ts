@@ -1,28 +1,17 @@
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
-import { after, before, type TestContext, test } from 'node:test';
-import { Cleanup, PostgresServer } from '@sallyport/testkit';
+import { type TestContext, test } from 'node:test';
 import { Attempts } from '../../apps/controller/src/objects/sign-in/attempts.ts';
 import { GuessLimits, guessLimits } from '../../apps/controller/src/objects/sign-in/guessing.ts';
 import { createSecretBox } from '../../apps/controller/src/secrets/box.ts';
 import { Browser, goodPassword, signInOwner } from '../../apps/controller/src/testing/browser.ts';
 import { openTestApp, type TestApp } from '../../apps/controller/src/testing/harness.ts';
 import { openSharedStores } from '../../apps/controller/src/testing/shared-stores.ts';
+import { serverOfFile, twoControllers } from './fixtures.ts';
 
-const cleanup = new Cleanup();
-let server: PostgresServer;
+const postgres = serverOfFile();
 
-before(async () => {
-  server = await PostgresServer.start(cleanup);
-});
-after(() => cleanup.run());
-
-async function open(t: TestContext) {
-  const { clock, stores } = await openSharedStores(t, server.url());
-  const a = await openTestApp(t, { store: stores[0] });
-  const b = await openTestApp(t, { store: stores[1] });
-  return { clock, stores, a, b };
-}
+const open = (t: TestContext) => twoControllers(t, postgres.server);
 
 /** The same browser, sent to another replica. */
 function at(app: TestApp, { token }: Browser): Browser {
@@ -55,7 +44,7 @@ test('what was begun at one replica is finished once, at any of them', async (t)
 });
 
 test('two replicas that finish the same attempt at once: one of them does', async (t) => {
-  const { stores } = await openSharedStores(t, server.url());
+  const { stores } = await openSharedStores(t, postgres.server.url());
   const box = createSecretBox(randomBytes(32));
   const first = new Attempts<{ n: number }>(stores[0], box);
   const second = new Attempts<{ n: number }>(stores[1], box);
@@ -67,7 +56,7 @@ test('two replicas that finish the same attempt at once: one of them does', asyn
 });
 
 test('who guesses at all replicas at once has no more guesses', async (t) => {
-  const { stores, clock } = await openSharedStores(t, server.url());
+  const { stores, clock } = await openSharedStores(t, postgres.server.url());
   const box = createSecretBox(Buffer.alloc(32, 7));
   const limits = stores.map((store) => new GuessLimits(store, box));
   const attempt = { account: 'someone', source: '192.0.2.1' };

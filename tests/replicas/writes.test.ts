@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { after, before, type TestContext, test } from 'node:test';
-import { Cleanup, PostgresServer, until } from '@sallyport/testkit';
+import { type TestContext, test } from 'node:test';
+import { until } from '@sallyport/testkit';
 import { defaultQuotas, Quotas } from '../../apps/controller/src/budgets/quotas.ts';
 import type { Store } from '../../apps/controller/src/db/store.ts';
 import { listen, openEvents } from '../../apps/controller/src/testing/event-stream.ts';
@@ -8,14 +8,9 @@ import { openTestApp } from '../../apps/controller/src/testing/harness.ts';
 import { openLive } from '../../apps/controller/src/testing/live.ts';
 import { MemoryReplicas } from '../../apps/controller/src/testing/replicas.ts';
 import { openSharedStores } from '../../apps/controller/src/testing/shared-stores.ts';
+import { serverOfFile } from './fixtures.ts';
 
-const cleanup = new Cleanup();
-let server: PostgresServer;
-
-before(async () => {
-  server = await PostgresServer.start(cleanup);
-});
-after(() => cleanup.run());
+const postgres = serverOfFile();
 
 /** A commit of one store is told to the other one, as replicas do. */
 function join([first, second]: readonly [Store, Store]): void {
@@ -36,7 +31,7 @@ async function open(t: TestContext, quota = defaultQuotas.gateways) {
     const quotas = new Quotas({ ...defaultQuotas, gateways: quota });
     return quotas.check.bind(quotas);
   };
-  const { clock, stores } = await openSharedStores(t, server.url(), check);
+  const { clock, stores } = await openSharedStores(t, postgres.server.url(), check);
   join(stores);
   const network = new MemoryReplicas(() => clock.now);
   const a = await openTestApp(t, { store: stores[0], replicas: network.join('a') });

@@ -23,7 +23,7 @@ export interface AnyDatabase {
    * alone.
    */
   attach(store: Store): Promise<SharedReplicas | null>;
-  /** To be called when the controller serves: another one may start. */
+  /** To be called when the controller serves. Then the next controller may start. */
   started(): Promise<void>;
 }
 

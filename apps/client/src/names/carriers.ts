@@ -1,7 +1,7 @@
 import type { PathsView } from '@sallyport/agent-core';
 import { canonicalPrefix } from '@sallyport/ip';
 
-/** A gateway that is this much slower than another one is not asked first. As for gateways within a route. */
+/** A gateway is not asked first when it is this much slower than the fastest. The same rule chooses within a route. */
 const tooSlow = (rttMs: number, best: number): boolean => rttMs > 2 * best + 20;
 
 /**

@@ -120,7 +120,7 @@ test('what a replica that ended has seen counts until the agent had the time to 
   await untilPublished(false);
 });
 
-test('a replica contradicts another one that ends what it hears itself', async (t) => {
+test('a replica that hears an agent restores the mapping that another replica ended', async (t) => {
   const { app, a, b, agent, id, published, untilPublished } = await start(t);
   await greet(agent, a);
   await untilPublished(true);

@@ -39,8 +39,9 @@ interface Left {
 /**
  * Refuses writes that give a tenant more objects of a kind than it may have. A tenant that has too many already, because
  * the operator lowered the number, may change and delete them. Objects are counted once; what is left is then used up
- * before they are counted again, so that a write costs the same however many there are. When another controller has
- * written, or a write was undone, the hash of the newest audit event is another one, and objects are counted again.
+ * before they are counted again, so that a write costs the same however many there are. After a
+ * write of another controller, or an undone write, the hash of the newest audit event differs. Then objects are counted
+ * again.
  */
 export class Quotas {
   readonly #limits: QuotaLimits;

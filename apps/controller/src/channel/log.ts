@@ -5,7 +5,7 @@ export interface Log {
   readonly warn: (facts: object, text: string) => void;
 }
 
-/** Logs that an agent was refused. A second host with the token of another one is worth a look. */
+/** Logs that an agent was refused. A second host with the same token is worth a look. */
 export function logRefusal(
   log: Log,
   role: string,

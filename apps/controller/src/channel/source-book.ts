@@ -9,7 +9,7 @@ export interface SourceBookDeps {
   readonly entry: (agent: string) => Pick<AgentEntry, 'link'> | undefined;
   readonly observations: Pick<Observations, 'deviceMoved'>;
   readonly moved: (tenant: string, device: string, source: string) => void;
-  /** Passes a report on to the process that decides about the device. Returns whether there is another one. */
+  /** Passes a report on to the process that decides about the device. Returns false when this process decides. */
   readonly elsewhere: (tenant: string, report: SourceReport) => boolean;
 }
 

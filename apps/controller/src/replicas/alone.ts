@@ -7,7 +7,7 @@ export function thisReplica(version: string, now: number): Replica {
   return { id: randomUUID(), name: hostname(), version, startedAt: now, seenAt: now, beacon: null };
 }
 
-/** The only process of its database: there is nobody to tell anything, and what it knows is in its memory. */
+/** The only process of its database. It has no others to tell, and keeps what it knows in its memory. */
 export function alone(version: string, now: () => number): Replicas {
   const self = thisReplica(version, now());
   return {

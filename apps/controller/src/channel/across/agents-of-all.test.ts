@@ -109,7 +109,7 @@ test('the agents of a killed controller are shown as they were for five seconds,
   assert.equal(b.all.presence(id).agent?.hostname, 'host', 'what it is stays known');
 });
 
-test('the agents of a controller that nobody reaches are shown as they were for three heartbeats', async (t) => {
+test('agents of an unreachable controller keep their status for three heartbeats', async (t) => {
   const { all, a, b } = await two(t);
   const { id } = await connected(all, a, [b]);
   const lost = all.time.clock();

@@ -33,7 +33,7 @@ const seenStepMs = 60_000;
 
 /**
  * Agents that other processes have, as these tell in facts. The agents of a process that ended keep their status until
- * they should have found another one.
+ * they have had time to connect elsewhere.
  */
 export class ForeignAgents {
   readonly #host: ForeignAgentsHost;

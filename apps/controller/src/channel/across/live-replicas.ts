@@ -18,7 +18,7 @@ export interface LiveReplicasHost {
 
 /** Agents notice at once that a process was killed, and come back within this time. */
 const killedMs = 5_000;
-/** Agents of a process that nobody reaches any more notice it by three heartbeats. */
+/** An agent notices after three heartbeats that its process is unreachable. */
 const vanishedMs = 30_000;
 /** A process that was seen this lately when it ended was killed. Otherwise its lease has run out. */
 const lateMs = 5_500;

@@ -59,7 +59,7 @@ export class ApiKeyAuthenticator implements KeyAuthenticator {
     this.#used = new Map();
     const db = unscoped(this.#store.db, 'moments of use of all tenants are written together');
     await inTransaction(db, async (trx) => {
-      // In the same order as every other replica, so that none waits for another one.
+      // Every replica writes in this order, so that two of them never wait for each other.
       for (const [id, at] of [...used].sort(([a], [b]) => (a < b ? -1 : 1)))
         await trx
           .updateTable('api_keys')

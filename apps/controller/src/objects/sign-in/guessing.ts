@@ -52,8 +52,8 @@ export interface Guess {
 
 /**
  * Bounds how often passwords and codes may be guessed, for each account and each source. The counts are in the database,
- * so all replicas count together, and a guess counts before it is looked at: whoever tries at several replicas at once has
- * no more guesses.
+ * so that all replicas count together. A guess counts before it is looked at. Guesses at several replicas at once are
+ * therefore no more than at one.
  */
 export class GuessLimits {
   readonly #store: Store;
