@@ -1,4 +1,5 @@
 import type { Timers } from '../channel/timers.ts';
+import { chunks } from '../db/chunks.ts';
 import type { Replicas } from '../replicas/types.ts';
 
 /** What sharing budgets needs. */
@@ -59,8 +60,7 @@ export class SharedSpending {
     );
     this.#collected = new Map();
     this.#waits = false;
-    for (let at = 0; at < entries.length; at += perMessage)
-      this.#deps.replicas.tell('others', topic, entries.slice(at, at + perMessage));
+    for (const some of chunks(entries, perMessage)) this.#deps.replicas.tell('others', topic, some);
   }
 
   #heard(body: unknown): void {

@@ -57,7 +57,7 @@ export class SharedReplicas implements Replicas {
   readonly #commits = new Map<string, number>();
   readonly #detachedAt = new Map<string, number>();
   #others = new Map<string, Replica>();
-  #timers: NodeJS.Timeout[] = [];
+  #timer: NodeJS.Timeout | null = null;
   #polling: Promise<void> | null = null;
   #beatAt = Number.NEGATIVE_INFINITY;
   #lastQuestion = 0;
@@ -92,9 +92,7 @@ export class SharedReplicas implements Replicas {
     await forgetReplicas(this.#db, this.#store.now() - forgottenMs);
     await this.#beat();
     await this.#look();
-    const poll = setInterval(() => void this.#poll(), pollMs);
-    poll.unref();
-    this.#timers.push(poll);
+    this.#timer = setInterval(() => void this.#poll(), pollMs).unref();
   }
 
   /** Stores what was published, and tells the others that this replica has ended. */
@@ -109,7 +107,7 @@ export class SharedReplicas implements Replicas {
   /** Ends at once, as a killed process does. */
   abandon(): void {
     this.#stopped = true;
-    for (const timer of this.#timers) clearInterval(timer);
+    if (this.#timer !== null) clearInterval(this.#timer);
   }
 
   others(): readonly Replica[] {

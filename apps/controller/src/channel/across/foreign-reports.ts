@@ -1,3 +1,4 @@
+import { chunks } from '../../db/chunks.ts';
 import type { Replicas } from '../../replicas/types.ts';
 import type { Timers } from '../timers.ts';
 import type { ReportKind } from '../types.ts';
@@ -93,7 +94,7 @@ export class ForeignReports {
   #tell(): void {
     this.#cancel = null;
     for (const [replica, agents] of this.#news)
-      for (const some of parts([...agents], mostInOneQuestion)) this.#host.replicas.tell(replica, told, some);
+      for (const some of chunks([...agents], mostInOneQuestion)) this.#host.replicas.tell(replica, told, some);
     this.#news.clear();
   }
 
@@ -106,7 +107,7 @@ export class ForeignReports {
   async #gatherFrom(holder: string, agents: readonly string[], kind: ReportKind): Promise<void> {
     const waits = agents.map((agent) => this.#asking.get(`${kind} ${agent}`)).filter((wait) => wait !== undefined);
     const others = agents.filter((agent) => !this.#asking.has(`${kind} ${agent}`));
-    const questions = parts(others, mostInOneQuestion).map((some) => {
+    const questions = [...chunks(others, mostInOneQuestion)].map((some) => {
       const question = this.#ask(holder, some, kind).finally(() => {
         for (const agent of some) this.#asking.delete(`${kind} ${agent}`);
       });
@@ -157,10 +158,4 @@ export class ForeignReports {
     const oldest = this.#interests.size > mostInterests ? this.#interests.keys().next().value : undefined;
     if (oldest !== undefined) this.#interests.delete(oldest);
   }
-}
-
-function parts<T>(list: readonly T[], size: number): T[][] {
-  const found: T[][] = [];
-  for (let at = 0; at < list.length; at += size) found.push(list.slice(at, at + size));
-  return found;
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { chunks } from '../../db/chunks.ts';
 import type { Replicas } from '../../replicas/types.ts';
 import type { SourceReport } from '../device-sources.ts';
 import type { Timers } from '../timers.ts';
@@ -57,8 +58,7 @@ export class SourceReports {
   #send(): void {
     this.#cancel = null;
     for (const [to, reports] of this.#waiting)
-      for (let at = 0; at < reports.length; at += mostTogether)
-        this.#deps.replicas.tell(to, topic, reports.slice(at, at + mostTogether));
+      for (const some of chunks(reports, mostTogether)) this.#deps.replicas.tell(to, topic, some);
     this.#waiting.clear();
   }
 }
