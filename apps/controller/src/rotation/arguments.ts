@@ -46,7 +46,7 @@ Older agents know the old key only, and go on with it until --finish.
   --json            print the result as JSON
 
 Make a backup in the end: agents that have followed do not trust an older one.
-Several controllers on one database: restart the others afterwards.
+Several controllers on one database: each live one takes the new key, or nothing changes.
 
 Exit codes: 0 done, 1 failed, 2 wrong usage.
 `,
