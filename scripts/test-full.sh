@@ -1,5 +1,6 @@
 #!/bin/sh
-# Sets up what is missing, and runs long tests that `npm test` leaves out: npm run test:names, test:packages, test:paths
+# Sets up what is missing, and runs long tests that `npm test` leaves out: npm run test:names, test:packages, test:paths,
+# test:replicas
 # Needs root. Everything runs in namespaces and memory that go away with it. test:packages needs mmdebstrap for the first
 # time, and keeps downloads, root file systems and the build in SALLYPORT_PACKAGES_CACHE (~/.cache/sallyport-packages).
 # NAME FOLDER [FILE…]: the command, the folder of its tests, and those to run instead of all.
@@ -16,4 +17,4 @@ sh scripts/setup.sh test
 PATH=$root/node_modules/.bin:$PATH:/usr/sbin:/sbin
 export PATH
 [ $# -gt 0 ] || set -- "$folder"/*.full.ts
-exec sh scripts/private-namespaces.sh node --test --test-concurrency=1 --test-timeout=540000 "$@"
+exec sh scripts/private-namespaces.sh node --test --test-concurrency=1 --test-timeout=1500000 "$@"
