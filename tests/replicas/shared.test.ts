@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFile as execFileOfNode } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -176,11 +176,16 @@ test('several controllers serve one database, and one of them may be killed; one
     { self: true, ...alive },
     { self: false, ...alive },
   ]);
+  const link = (name: string) => new URL(readFileSync(join(folder, name, 'set-up-link'), 'utf8')).hash;
+  assert.equal(link('one'), link('two'), 'the second one to start does not end the link that the first one told');
   const alone = { ...env, SALLYPORT_SEVERAL_CONTROLLERS: 'false' };
   const refused = await ControllerProcess.start(t, join(folder, 'alone'), [], alone);
   assert.throws(() => refused.url, /another controller uses the database/);
   const epoch = await ControllerProcess.start(t, join(folder, 'epoch'), [], { ...env, SALLYPORT_NEW_EPOCH: 'true' });
   assert.throws(() => epoch.url, /SALLYPORT_NEW_EPOCH begins a new epoch, and other controllers use the database: .*,/);
+  const range = { ...env, SALLYPORT_OVERLAY: '10.200.0.0/16' };
+  const moved = await ControllerProcess.start(t, join(folder, 'moved'), [], range);
+  assert.throws(() => moved.url, /SALLYPORT_OVERLAY names another range than the one in force, and other controllers/);
   await one.kill('SIGKILL');
   const after = await ask(two, 'POST', '/tenants/gateways', { name: 'after', wireguardPort: '51820' });
   assert.equal(after.status, 201);

@@ -26,7 +26,7 @@ import type { MailSettings } from './mail/mail-config.ts';
 import { smtpServer } from './mail/mail-server.ts';
 import { linkUrl } from './objects/sign-in/links.ts';
 import { signInPlace } from './objects/sign-in/place.ts';
-import { setUpLink } from './objects/sign-in/set-up.ts';
+import { type SetUpParts, setUpLink } from './objects/sign-in/set-up.ts';
 import { listTenants } from './objects/tenants/queries.ts';
 import { createOperatorServer, listenOperator } from './operator.ts';
 import { settleOverlay } from './overlay/range.ts';
@@ -120,7 +120,8 @@ export async function startController(
     undo.push(async () => clearInterval(upkeep));
     localUrl = localUrlOf(config, app.server.server.address() as AddressInfo);
     const publicUrl = config.publicUrl ?? localUrl;
-    const setUpUrl = await firstSetUp(store, publicUrl);
+    const setUp = { box: secrets.box, others: replicas.others().length > 0 };
+    const setUpUrl = await firstSetUp(store, publicUrl, setUp);
     await opened.started();
     return { localUrl, publicUrl, setUpUrl, firstKey, store, app, secrets, stop };
   } catch (error) {
@@ -182,14 +183,18 @@ async function openApp(
     await loadIdentity(store, box);
     settle();
     await settleHashKey(store, box);
-    const range = await settleOverlay(store, config.overlay);
+    const range = await settleOverlay(store, config.overlay, () =>
+      requireNoOthers(shared, ...otherRange('SALLYPORT_OVERLAY')),
+    );
     log.info({ range }, 'addresses in the tunnel come from this overlay');
-    const names = await settleRangeOfNames(store, config.virtualRange, range);
+    const names = await settleRangeOfNames(store, config.virtualRange, range, () =>
+      requireNoOthers(shared, ...otherRange('SALLYPORT_VIRTUAL_RANGE')),
+    );
     if (!namesHaveAddresses({ v4: range, names })) log.warn({ range, names }, namesOffText);
     const madeAt = await beginAfterRestore(store);
     if (madeAt !== null) log.warn({ madeAt }, restoredText);
     else if (config.newEpoch) {
-      requireNoOthers(shared);
+      requireNoOthers(shared, ...newEpoch);
       await beginEpoch(store);
     }
     const identity = await loadIdentity(store, box);
@@ -242,14 +247,21 @@ async function openApp(
   }
 }
 
-/** The others would go on in the epoch that they have read. */
-function requireNoOthers(shared: Pick<Replicas, 'others'> | null): void {
+/** The others would go on with what they have read. `what`: what this one does. */
+function requireNoOthers(shared: Pick<Replicas, 'others'> | null, what: string, remedy: string): void {
   const names = (shared?.others() ?? []).map(({ name, id }) => `${name} (${id})`);
   if (names.length > 0)
     throw new OperatorError(
-      `SALLYPORT_NEW_EPOCH begins a new epoch, and other controllers use the database: ${names.join(', ')}. Stop them, start this one with it, then the others without it`,
+      `${what}, and other controllers use the database: ${names.join(', ')}. Stop them, ${remedy}`,
     );
 }
+
+const newEpoch = [
+  'SALLYPORT_NEW_EPOCH begins a new epoch',
+  'start this one with it, then the others without it',
+] as const;
+const otherRange = (setting: string) =>
+  [`${setting} names another range than the one in force`, 'then start all of them with the same range'] as const;
 
 const namesOffText =
   'names of resources are not enforced, because the overlay contains the range for names: ' +
@@ -275,12 +287,12 @@ async function firstTenant(store: Store, config: Config, log: FastifyBaseLogger)
   return { key: apiKey.key, given: config.bootstrapApiKey !== null };
 }
 
-/** The link by which the first person gets in, made anew at each start until somebody has. */
-async function firstSetUp(store: Store, publicUrl: string): Promise<string | null> {
+/** The link by which the first person gets in. Until somebody has, each start makes a new one, unless others run. */
+async function firstSetUp(store: Store, publicUrl: string, parts: SetUpParts): Promise<string | null> {
   const place = signInPlace(publicUrl);
   const [first, another] = await listTenants(store);
   if ('reason' in place || first === undefined || another !== undefined) return null;
-  const secret = await setUpLink(store, first.id);
+  const secret = await setUpLink(store, first.id, parts);
   return secret === null ? null : linkUrl(place.url, secret);
 }
 

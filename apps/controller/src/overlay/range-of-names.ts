@@ -34,10 +34,15 @@ export const overlayOf = (row: {
 
 /**
  * Applies the range of names that the operator wants, and returns the range in force. Numbers of names stay, so a range
- * in use can only become shorter or longer at its end. Throws OperatorError when an address would change, and when the
- * range overlaps the overlay or contains addresses of resources.
+ * in use can only become shorter or longer at its end. `mayChange` throws when the range cannot change now. Throws
+ * OperatorError when an address would change, and when the range overlaps the overlay or contains addresses of resources.
  */
-export async function settleRangeOfNames(store: Store, wanted: string | null, overlay: string): Promise<string> {
+export async function settleRangeOfNames(
+  store: Store,
+  wanted: string | null,
+  overlay: string,
+  mayChange: () => void = () => undefined,
+): Promise<string> {
   const all = unscoped(store.db, 'the range of names belongs to the controller, not to a tenant');
   return inTransaction(all, async (db) => {
     const row = await db.selectFrom('meta').select('value').where('key', '=', 'names').executeTakeFirst();
@@ -45,6 +50,7 @@ export async function settleRangeOfNames(store: Store, wanted: string | null, ov
     if (wanted === null) return present;
     if (overlap(wanted, overlay)) throw new OperatorError(overlapText(wanted, overlay));
     if (wanted === present) return present;
+    mayChange();
     const inside = await addressesInside(db, wanted);
     if (inside.length > 0) throw new OperatorError(insideText(wanted, inside));
     const { used, last } = await db

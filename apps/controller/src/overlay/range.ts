@@ -41,15 +41,20 @@ export const overlayColumn = (eb: ExpressionBuilder<Database, 'tenants'>) =>
 
 /**
  * Applies the range that the operator wants and returns the range in force. A range with used numbers can only become
- * shorter or longer at its end, so that every number keeps its address. Throws OperatorError when an address would
- * change.
+ * shorter or longer at its end, so that every number keeps its address. `mayChange` throws when the range cannot change
+ * now. Throws OperatorError when an address would change.
  */
-export async function settleOverlay(store: Store, wanted: string | null): Promise<string> {
+export async function settleOverlay(
+  store: Store,
+  wanted: string | null,
+  mayChange: () => void = () => undefined,
+): Promise<string> {
   const all = unscoped(store.db, 'the overlay belongs to the controller, not to a tenant');
   return inTransaction(all, async (db) => {
     const row = await db.selectFrom('meta').select('value').where('key', '=', 'overlay').executeTakeFirstOrThrow();
     const present = row.value;
     if (wanted === null || wanted === present) return present;
+    mayChange();
     const { used } = await db
       .selectFrom('overlay_leases')
       .select((eb) => eb.fn.countAll<number>().as('used'))

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { TOTP } from 'otpauth';
+import { setUpLink } from '../../objects/sign-in/set-up.ts';
+import { createSecretBox } from '../../secrets/box.ts';
 import { revisionOf } from '../../testing/api.ts';
 import { Browser, goodPassword, makeLink, signInOwner, signInUser } from '../../testing/browser.ts';
 import { openTestApp } from '../../testing/harness.ts';
@@ -24,6 +26,26 @@ test('a set-up link makes the first owner, once', async (t) => {
   assert.equal((await browser.request('GET', '/tenants/gateways')).status, 200);
   const again = await new Browser(app).request('POST', '/sign-in/links/password', body);
   assert.deepEqual([again.status, again.json.code], [410, 'link_gone']);
+});
+
+test('a set-up link is told again while other controllers run, and replaced when none does', async (t) => {
+  const app = await openTestApp(t);
+  const box = createSecretBox(Buffer.alloc(32, 7));
+  const make = (others: boolean) => setUpLink(app.store, app.tenant.id, { box, others });
+  const first = await make(true);
+  assert.match(first ?? '', /^spl_[\w-]{43}$/);
+  assert.equal(await make(true), first);
+  const second = await make(false);
+  assert.notEqual(second, first);
+  const link = await new Browser(app).request('POST', '/sign-in/links', { secret: first });
+  assert.deepEqual([link.status, link.json.code], [410, 'link_gone']);
+  assert.equal(await make(true), second);
+  app.clock.now += 25 * hour;
+  const third = await make(true);
+  assert.notEqual(third, second, 'an old link is not told');
+  const body = { secret: third, email: 'owner@example.com', firstName: 'Ada', password: goodPassword };
+  await new Browser(app).ok('POST', '/sign-in/links/password', body);
+  assert.equal(await make(true), null);
 });
 
 test('a password signs in; a wrong password and an unknown account get the same answer', async (t) => {

@@ -21,22 +21,30 @@ const lifeMs = {
 /** Page of the console that opens links. The secret is the fragment, which browsers do not send. */
 export const linkUrl = (place: string, secret: string): string => `${place}/console/link#${secret}`;
 
+/** Returns a secret of 32 random bytes. */
+const randomSecret = (): string => secretText(randomBytes(32));
+
+/** Writes 32 bytes as the secret of a link. */
+export const secretText = (bytes: Buffer): string => `spl_${bytes.toString('base64url')}`;
+
 /**
  * Makes a link and ends the older ones of the same user, or of the set-up. The secret is in the answer only. `createdBy`
- * names who asked for it, for lists of links.
+ * names who asked for it, for lists of links. `secretOf`: makes the secret from the id of the link.
  */
 export async function issueLink(
   tx: Tx,
   purpose: SignInLink['purpose'],
   user: string | null,
   createdBy: string | null,
+  secretOf: (id: string) => string = randomSecret,
 ): Promise<{ readonly id: string; readonly secret: string; readonly expiresAt: number }> {
   const older = tx.scoped.deleteFrom('sign_in_links');
   await (user === null ? older.where('user_id', 'is', null) : older.where('user_id', '=', user)).execute();
-  const secret = `spl_${randomBytes(32).toString('base64url')}`;
+  const id = randomUUIDv7();
+  const secret = secretOf(id);
   const expiresAt = tx.now + lifeMs[purpose];
   const row = {
-    id: randomUUIDv7(),
+    id,
     user_id: user,
     secret_hash: hashOf(secret),
     purpose,
@@ -45,7 +53,7 @@ export async function issueLink(
     created_by: createdBy,
   };
   await tx.scoped.insertInto('sign_in_links', row).execute();
-  return { id: row.id, secret, expiresAt };
+  return { id, secret, expiresAt };
 }
 
 /** Returns the link of a secret. Throws `link_gone` when it is unknown, was used, was replaced, or is too old. */
@@ -57,6 +65,22 @@ export async function findLink(store: Store, secret: string): Promise<LinkRow> {
     .executeTakeFirst();
   if (row === undefined || row.expires_at <= store.now()) throw gone();
   return row;
+}
+
+/** Returns the secret of the open link that `secretOf` has made for this purpose; null: there is none. */
+export async function openSecret(
+  tx: Tx,
+  purpose: SignInLink['purpose'],
+  secretOf: (id: string) => string,
+): Promise<string | null> {
+  const rows = await tx.scoped
+    .selectFrom('sign_in_links')
+    .select(['id', 'secret_hash'])
+    .where('purpose', '=', purpose)
+    .where('expires_at', '>', tx.now)
+    .execute();
+  const row = rows.find(({ id, secret_hash }) => hashOf(secretOf(id)) === secret_hash);
+  return row === undefined ? null : secretOf(row.id);
 }
 
 /** Spends a link within the write that stores the method. Throws `link_gone` when another request was first. */
