@@ -126,7 +126,13 @@ test('the chart gives manifests that run without rights, keep their data, and re
   const domain = ['--set', 'postgresql.secret=database,beacon.domain=controllers.example.com'];
   const three = parseAllDocuments((await template(...several, ...domain)).stdout).map((document) => document.toJS());
   assert.equal(three.filter(({ kind }) => kind === 'Service').length, 4, 'one for HTTP, one for each beacon');
-  assert.equal(three.find(({ kind }) => kind === 'StatefulSet').spec.replicas, 3);
+  const { replicas, template: pod } = three.find(({ kind }) => kind === 'StatefulSet').spec;
+  assert.equal(replicas, 3);
+  for (const { labelSelector } of pod.spec.topologySpreadConstraints)
+    for (const [name, value] of Object.entries(labelSelector.matchLabels))
+      assert.equal(pod.metadata.labels[name], value, 'controllers are spread over machines');
+  const budget = three.find(({ kind }) => kind === 'PodDisruptionBudget');
+  assert.equal(budget.spec.maxUnavailable, 1, 'a drained machine does not take two controllers at once');
   await assert.rejects(template(), /publicUrl is missing/);
   await assert.rejects(template('--set', 'publicUrl=http://controller.example.com'), /must begin with https/);
 });
