@@ -2,7 +2,7 @@
 
 # command, or file with names that ip and nft read, and its Debian package
 gateway_tools='/etc/protocols:netbase ip:iproute2 nft:nftables conntrack:conntrack wg:wireguard-tools wireguard-go:wireguard-go'
-test_tools='perl:perl-base ping:iputils-ping iperf3:iperf3 unshare:util-linux sysctl:procps udhcpc:udhcpc dnsmasq:dnsmasq-base chromium:chromium postgres:postgresql'
+test_tools='perl:perl-base ping:iputils-ping iperf3:iperf3 unshare:util-linux sysctl:procps udhcpc:udhcpc dnsmasq:dnsmasq-base chromium:chromium postgres:postgresql pgbouncer:pgbouncer'
 
 if [ "$(id -u)" = 0 ]; then sudo=; else sudo='sudo '; fi
 
@@ -20,6 +20,8 @@ is_there() {
     /*) [ -s "$1" ] ;;
     # Debian keeps the server of PostgreSQL out of the search path.
     postgres) command -v postgres >/dev/null 2>&1 || ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 ;;
+    # Only root has its folder in the search path.
+    pgbouncer) command -v pgbouncer >/dev/null 2>&1 || [ -x /usr/sbin/pgbouncer ] ;;
     *) command -v "$1" >/dev/null 2>&1 ;;
   esac
 }
@@ -136,8 +138,12 @@ apt_beside() {
 
 install_known() {
   case " $known " in *' postgresql '*) keep_postgres_quiet || return 1 ;; esac
+  case " $known " in *' pgbouncer '*) keep_pgbouncer_quiet ;; esac
+  installed=yes
   # shellcheck disable=SC2086 # a list of package names
-  apt install --no-install-recommends $known || return 1
+  apt install --no-install-recommends $known || installed=
+  case " $known " in *' pgbouncer '*) end_pgbouncer ;; esac
+  [ -n "$installed" ] || return 1
   case " $known " in *' postgresql '*) pg_conftool "$clusters" remove create_main_cluster || true ;; esac
 }
 
@@ -145,6 +151,24 @@ install_known() {
 keep_postgres_quiet() {
   clusters=/etc/postgresql-common/createcluster.conf
   apt install --no-install-recommends postgresql-common && pg_conftool "$clusters" set create_main_cluster false
+}
+
+# The package of PgBouncer starts a service at once. A machine may forbid that to packages by a program of its own.
+keep_pgbouncer_quiet() {
+  policy=/usr/sbin/policy-rc.d
+  if [ -e "$policy" ]; then
+    policy=
+    return
+  fi
+  # shellcheck disable=SC2016 # for that program
+  printf '#!/bin/sh\n# Left by a set-up of Sallyport that did not end. May be removed.\ncase $1 in pgbouncer*) exit 101 ;; esac\n' >"$policy"
+  chmod 755 "$policy"
+}
+
+# The service does not start with the machine either.
+end_pgbouncer() {
+  [ -z "$policy" ] || rm -f "$policy"
+  update-rc.d pgbouncer disable >/dev/null 2>&1 || true
 }
 
 apt() {

@@ -9,6 +9,7 @@ export type { Received } from './host-sockets.ts';
 export * from './link.ts';
 export * from './nat.ts';
 export * from './netns.ts';
+export * from './pgbouncer.ts';
 export * from './postgres.ts';
 export * from './requests.ts';
 export * from './stoppable.ts';

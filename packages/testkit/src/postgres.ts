@@ -44,7 +44,7 @@ export class PostgresServer {
       remove();
       process.off('exit', remove);
     });
-    const { uid, gid } = owner();
+    const { uid, gid } = userOfServer();
     chownSync(folder, uid, gid);
     const data = join(folder, 'data');
     const encoding = options.encoding ?? 'UTF8';
@@ -62,7 +62,7 @@ export class PostgresServer {
 
   /** Runs SQL in a database, as the owner of the server, and returns what `psql` prints. */
   async sql(text: string, database = 'postgres'): Promise<string> {
-    const { uid, gid } = owner();
+    const { uid, gid } = userOfServer();
     const target = ['-h', this.folder, '-p', String(this.port), '-U', 'sally', '-d', database];
     const args = ['-X', '-q', '-A', '-t', '-v', 'ON_ERROR_STOP=1', ...target, '-c', text];
     return (await run(program('psql'), args, { uid, gid, cwd: this.folder })).stdout.trim();
@@ -83,7 +83,7 @@ export class PostgresServer {
     };
     const flags = Object.entries(all).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
     const data = join(this.folder, 'data');
-    const { uid, gid } = owner();
+    const { uid, gid } = userOfServer();
     const child = spawn(program('postgres'), ['-D', data, ...flags], {
       ...{ uid, gid, cwd: this.folder },
       stdio: ['ignore', 'ignore', 'pipe'],
@@ -112,8 +112,8 @@ export class PostgresServer {
   }
 }
 
-/** The server refuses to run as root. */
-function owner(): { uid: number; gid: number } {
+/** Returns the user that servers of a test run as. They refuse to run as root. */
+export function userOfServer(): { uid: number; gid: number } {
   const [uid = 0, gid = 0] = [process.getuid?.(), process.getgid?.()];
   if (uid !== 0) return { uid, gid };
   const lines = readFileSync('/etc/passwd', 'utf8').split('\n');

@@ -1,0 +1,116 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { chownSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import net from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Cleanup } from './cleanup.ts';
+import { type PostgresServer, userOfServer } from './postgres.ts';
+import { until } from './wait.ts';
+
+/** Options of a pooler for tests. */
+export interface PgBouncerOptions {
+  /** Settings of the section `pgbouncer`. They win over the ones that tests need. */
+  readonly settings?: Readonly<Record<string, string>>;
+}
+
+/** A PgBouncer of its own in a temporary folder, in front of a PostgreSQL server, in transaction mode. */
+export class PgBouncer {
+  readonly folder: string;
+  readonly #file: string;
+  #child: ChildProcess | null = null;
+
+  private constructor(folder: string) {
+    this.folder = folder;
+    this.#file = join(folder, 'pgbouncer.ini');
+  }
+
+  /** Makes a pooler and starts it. Throws when PgBouncer is not installed. */
+  static async start(cleanup: Cleanup, server: PostgresServer, options: PgBouncerOptions = {}): Promise<PgBouncer> {
+    cleanup.check();
+    const folder = mkdtempSync(join(tmpdir(), 'sallyport-pgbouncer-'));
+    const pooler = new PgBouncer(folder);
+    const remove = () => rmSync(folder, { recursive: true, force: true });
+    process.once('exit', remove);
+    cleanup.add(async () => {
+      await pooler.kill('SIGKILL');
+      remove();
+      process.off('exit', remove);
+    });
+    const { uid, gid } = userOfServer();
+    chownSync(folder, uid, gid);
+    writeFileSync(join(folder, 'users'), '"sally" ""\n');
+    pooler.configure(server, options);
+    await pooler.run();
+    return pooler;
+  }
+
+  /** URL of a database of the server, through the pooler. */
+  url(database = 'postgres', user = 'sally'): string {
+    return `postgres:///${database}?host=${encodeURIComponent(this.folder)}&port=${port}&user=${user}`;
+  }
+
+  /** Writes the settings. They count from the next start on. */
+  configure(server: PostgresServer, { settings = {} }: PgBouncerOptions = {}): void {
+    const all = {
+      auth_type: 'trust',
+      auth_file: join(this.folder, 'users'),
+      listen_addr: '',
+      listen_port: String(port),
+      unix_socket_dir: this.folder,
+      pool_mode: 'transaction',
+      max_client_conn: '300',
+      ...settings,
+    };
+    const lines = Object.entries(all).map(([name, value]) => `${name} = ${value}`);
+    const databases = `[databases]\n* = host=${server.folder} port=${server.port}\n`;
+    writeFileSync(this.#file, `${databases}[pgbouncer]\n${lines.join('\n')}\n`);
+  }
+
+  /** Starts the pooler, also again after `kill`. Resolves once it takes connections. */
+  async run(): Promise<void> {
+    if (program === null) throw new Error(String(withoutPgBouncer));
+    const { uid, gid } = userOfServer();
+    const child = spawn(program, ['-q', this.#file], {
+      ...{ uid, gid, cwd: this.folder },
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    this.#child = child;
+    let said = '';
+    child.stderr?.on('data', (text: Buffer) => {
+      said = (said + text.toString()).slice(-20_000);
+    });
+    await until('PgBouncer answers', () => {
+      if (child.exitCode !== null || child.signalCode !== null) throw new Error(`PgBouncer ended:\n${said}`);
+      return listens(join(this.folder, `.s.PGSQL.${port}`));
+    });
+  }
+
+  /** Ends the pooler and waits for it. */
+  async kill(signal: NodeJS.Signals): Promise<void> {
+    const child = this.#child;
+    if (child === null || child.exitCode !== null || child.signalCode !== null) return;
+    const gone = new Promise((resolve) => child.once('exit', resolve));
+    child.kill(signal);
+    await gone;
+  }
+}
+
+/** In the name of the socket. */
+const port = 6432;
+
+const listens = (path: string): Promise<boolean> =>
+  new Promise((resolve) => {
+    const socket = net.connect(path);
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once('error', () => resolve(false));
+  });
+
+/** Debian keeps the program where only root looks. */
+const program = ['/usr/sbin/pgbouncer', '/usr/bin/pgbouncer'].find((path) => existsSync(path)) ?? null;
+
+/** Why tests with PgBouncer cannot run on this machine; false: they can. */
+export const withoutPgBouncer: string | false =
+  program === null && 'needs PgBouncer. On Debian: apt-get install -y --no-install-recommends pgbouncer';
