@@ -10,7 +10,7 @@ import { openPostgres } from '../../apps/controller/src/db/postgres/open.ts';
 import { createStore } from '../../apps/controller/src/db/store.ts';
 import { verifyAudit } from '../../apps/controller/src/features/audit/verify.ts';
 import { createTenant } from '../../apps/controller/src/features/tenants/commands.ts';
-import { placeOf } from '../../apps/controller/src/testing/postgres.ts';
+import { placesOf } from '../../apps/controller/src/testing/postgres.ts';
 
 const quiet = { lost: () => undefined, check: () => undefined, back: () => undefined, ended: () => undefined };
 
@@ -24,11 +24,11 @@ test('a database is copied to PostgreSQL and back, whole or not at all', async (
   const made = createStore(openDatabase(file), Date.now);
   const { tenant } = await createTenant(made, { kind: 'operator', id: null, name: 'Zoë \u{1F512}\n"' }, 'First');
   const second = await createTenant(made, { kind: 'operator', id: null, name: 'operator' }, 'Second');
-  await assert.rejects(copyToPostgres(folder, placeOf(server.url())), /in use or damaged: stop the controller/);
+  await assert.rejects(copyToPostgres(folder, placesOf(server.url())), /in use or damaged: stop the controller/);
   await made.close();
 
   await server.sql('CREATE DATABASE target');
-  const target = placeOf(server.url('target'));
+  const target = placesOf(server.url('target'));
   const copied = await copyToPostgres(folder, target);
   const rows = (name: string) => copied.find(({ table }) => table === name)?.rows;
   assert.deepEqual([rows('tenants'), rows('roles')], [2, 12]);
@@ -53,7 +53,7 @@ test('a database is copied to PostgreSQL and back, whole or not at all', async (
   await broken.updateTable('tenants').set({ name: 'a\0b' }).execute();
   await broken.destroy();
   await server.sql('CREATE DATABASE half');
-  await assert.rejects(copyToPostgres(odd, placeOf(server.url('half'))), /invalid byte sequence|differ/);
+  await assert.rejects(copyToPostgres(odd, placesOf(server.url('half'))), /invalid byte sequence|differ/);
   const tables = "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace";
   assert.equal(await server.sql(tables, 'half'), '0');
 

@@ -1,17 +1,16 @@
 import assert from 'node:assert/strict';
-import { randomUUID } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { Cleanup, PostgresServer, until } from '@sallyport/testkit';
-import { openPostgres, type PostgresEvents } from '../../apps/controller/src/db/postgres/open.ts';
-import { scoped } from '../../apps/controller/src/db/scoped.ts';
-import { createStore, type Store, type WriteContext } from '../../apps/controller/src/db/store.ts';
+import { openPostgres } from '../../apps/controller/src/db/postgres/open.ts';
+import { createStore } from '../../apps/controller/src/db/store.ts';
 import { createTenant } from '../../apps/controller/src/features/tenants/commands.ts';
 import { ControllerProcess } from '../../apps/controller/src/testing/controller-process.ts';
 import { clonePostgres } from '../../apps/controller/src/testing/postgres.ts';
+import { actor, made, make, revisions, Told } from './fixtures.ts';
 
 const cleanup = new Cleanup();
 let server: PostgresServer;
@@ -23,48 +22,11 @@ before(async () => {
 });
 after(() => cleanup.run());
 
-const actor = { kind: 'system', id: null, name: 'test' } as const;
-
-/** Everything that a database tells while it comes and goes. */
-class Told implements PostgresEvents {
-  readonly losses: unknown[] = [];
-  readonly ends: unknown[] = [];
-  returns = 0;
-  readonly lost = (error: unknown) => void this.losses.push(error);
-  readonly check = () => undefined;
-  readonly back = () => {
-    this.returns++;
-  };
-  readonly ended = (error: unknown) => void this.ends.push(error);
-}
-
 async function open(told = new Told()) {
   const { db, place } = await clonePostgres(server.url(), told);
   const store = createStore(db, db.now);
   const { tenant } = await createTenant(store, actor, 'First');
   return { store, place, tenant: tenant.id, told };
-}
-
-/** Makes one row, and a revision for it. */
-function make(store: Store, tenant: string, name: string): Promise<number> {
-  const context: WriteContext = { tenant, actor, action: 'make', sourceIp: null, requestId: null };
-  return store.write(context, async (tx) => {
-    const id = randomUUID();
-    const values = { id, created_at: tx.now, name, type: 'CUSTOM' as const, network_protocols: '[]' };
-    await tx.scoped.insertInto('protocols', values).execute();
-    tx.changed({ kind: 'protocol', id, op: 'create', after: { name } });
-    return tx.revision + 1;
-  });
-}
-
-async function made(store: Store, tenant: string): Promise<string[]> {
-  const rows = await scoped(store.db, tenant).selectFrom('protocols').select('name').execute();
-  return rows.map(({ name }) => name).filter((name) => name.startsWith('made '));
-}
-
-async function revisions(store: Store, tenant: string): Promise<number[]> {
-  const rows = await scoped(store.db, tenant).selectFrom('change_log').select('revision').distinct().execute();
-  return rows.map(({ revision }) => revision).sort((a, b) => a - b);
 }
 
 test('a server that dies in the middle of writes loses none that was acknowledged', async () => {
@@ -120,7 +82,7 @@ test('a commit without an answer counts once, whether it has happened or not', a
   await first.close();
   for (const cut of ['before the commit', 'after the commit'] as const) {
     const proxy = await Cutter.start(join(server.folder, `.s.PGSQL.${server.port}`));
-    const db = await openPostgres({ ...place, host: '127.0.0.1', port: proxy.port }, new Told());
+    const db = await openPostgres([{ ...place, host: '127.0.0.1', port: proxy.port }], new Told());
     const store = createStore(db, db.now);
     const notices: number[] = [];
     store.onCommit(({ revision }) => notices.push(revision));

@@ -33,7 +33,7 @@ const quiet: PostgresEvents = { lost: () => undefined, check: () => undefined, b
 const place = (database: string, user = 'sally'): PostgresPlace => placeOf(server.url(database, user));
 
 const refused = (where: PostgresPlace, text: RegExp, migrations?: Parameters<typeof openPostgres>[2]) =>
-  assert.rejects(openPostgres(where, quiet, migrations), (error: Error) => {
+  assert.rejects(openPostgres([where], quiet, migrations), (error: Error) => {
     assert.match(error.message, text);
     assert.doesNotMatch(error.message, /horse/);
     assert.ok(error instanceof OperatorError, error.stack);
@@ -43,17 +43,17 @@ const refused = (where: PostgresPlace, text: RegExp, migrations?: Parameters<typ
 test('a second controller is refused while the first one lives, also in another process', async () => {
   const { db, place: where } = await clonePostgres(server.url());
   const script = `const { openPostgres } = await import(${JSON.stringify(import.meta.resolve('../../apps/controller/src/db/postgres/open.ts'))});
-    await openPostgres(${JSON.stringify(where)}, {}).then(() => console.log('opened'), (error) => console.log(error.message));
+    await openPostgres([${JSON.stringify(where)}], {}).then(() => console.log('opened'), (error) => console.log(error.message));
     process.exit();`;
   const args = ['--input-type=module', '-e', script];
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
   assert.match((await child.stdout.toArray()).join(''), /another controller uses the database sally@/);
   await db.destroy();
-  await (await openPostgres(where, quiet)).destroy();
+  await (await openPostgres([where], quiet)).destroy();
 });
 
 test('a store works as its user, and every kind of text comes back as it was', async () => {
-  const db = await openPostgres({ ...place('main', 'plain'), password: 'own-horse' }, quiet);
+  const db = await openPostgres([{ ...place('main', 'plain'), password: 'own-horse' }], quiet);
   const store = createStore(db, db.now);
   try {
     const system = { kind: 'system', id: null, name: 'test' } as const;
@@ -105,7 +105,7 @@ test('a database of a newer version is refused, and a failed migration leaves no
   const migrations = { folder: mkdtempSync(join(folder, 'migrations-')), version: '1.0.0' };
   writeFileSync(join(migrations.folder, '0001-one.sql'), 'CREATE TABLE one (id TEXT); CREATE TABLE meta (key TEXT)');
   writeFileSync(join(migrations.folder, '0002-two.sql'), 'CREATE TABLE one (id TEXT)');
-  await assert.rejects(openPostgres(place('halfway'), quiet, migrations), /already exists/);
+  await assert.rejects(openPostgres([place('halfway')], quiet, migrations), /already exists/);
   const tables = "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace";
   assert.equal(await server.sql(tables, 'halfway'), '0');
 });
@@ -114,7 +114,7 @@ test('a connection with TLS is used only when the certificate fits the host and 
   const over = (host: string, ca: string | null) => {
     const found = parseDatabaseUrl(`postgres://plain:own-horse@${host}:${port}/main?sslmode=verify-full`, ca);
     assert.ok(typeof found !== 'string');
-    return found;
+    return found[0];
   };
   await refused(over('localhost', null), /is not secure.*does not support SSL/);
   const { cert, key } = selfSigned(folder, 'localhost');
@@ -130,7 +130,7 @@ test('a connection with TLS is used only when the certificate fits the host and 
   await refused(over('localhost', null), /is not secure.*self-signed.*SALLYPORT_DATABASE_CA_FILE/);
   const ca = readFileSync(cert, 'latin1');
   await refused(over('127.0.0.1', ca), /is not secure/);
-  const db = await openPostgres(over('localhost', ca), quiet);
+  const db = await openPostgres([over('localhost', ca)], quiet);
   await db.destroy();
   await refused({ ...over('localhost', ca), tls: null }, /the user or the password is|pg_hba/);
 });

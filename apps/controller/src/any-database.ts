@@ -3,7 +3,7 @@ import type { Config } from './config.ts';
 import { openDataDirectory } from './data-directory.ts';
 import type { EmbeddedDatabase } from './db/open.ts';
 import type { PostgresDatabase, PostgresEvents } from './db/postgres/open.ts';
-import type { PostgresPlace } from './db/postgres/place.ts';
+import type { PostgresPlaces } from './db/postgres/place.ts';
 import type { Notice, Store } from './db/store.ts';
 import { OperatorError } from './errors.ts';
 import type { SharedReplicas } from './replicas/shared.ts';
@@ -42,7 +42,7 @@ export async function openAnyDatabase(
 }
 
 async function openShared(
-  place: PostgresPlace,
+  places: PostgresPlaces,
   { dataDir, masterKey: { file }, severalControllers }: Config,
   version: string,
   log: FastifyBaseLogger,
@@ -67,7 +67,7 @@ async function openShared(
     heard: (payload) => replicas?.heard(payload),
   };
   const files = { dataDir, masterKeyFile: file };
-  const { database, masterKeys } = await openSharedDatabase(place, files, events, identity?.sharing ?? null);
+  const { database, masterKeys } = await openSharedDatabase(places, files, events, identity?.sharing ?? null);
   return {
     database,
     masterKeys,

@@ -18,7 +18,7 @@ import {
   virtualRange,
 } from './config-forms.ts';
 import { databaseOf, databaseUrl, severalOf } from './database-config.ts';
-import type { PostgresPlace } from './db/postgres/place.ts';
+import type { PostgresPlaces } from './db/postgres/place.ts';
 import type { EgressSettings } from './egress/targets.ts';
 import { OperatorError } from './errors.ts';
 import { isLoopback } from './host-address.ts';
@@ -193,7 +193,7 @@ export interface Config {
   readonly listen: { readonly host: string; readonly port: number };
   readonly dataDir: string;
   /** Null: the embedded database in the data directory. */
-  readonly database: PostgresPlace | null;
+  readonly database: PostgresPlaces | null;
   /** Other controllers may use the database at the same time. */
   readonly severalControllers: boolean;
   /** Begin another history of revisions, after the database was restored. */

@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
-import { type PostgresPlace, parseDatabaseUrl } from './db/postgres/place.ts';
+import { type PostgresPlaces, parseDatabaseUrl } from './db/postgres/place.ts';
 import { OperatorError } from './errors.ts';
 import { attempt } from './system-error.ts';
 
@@ -10,8 +10,8 @@ const caSetting = 'SALLYPORT_DATABASE_CA_FILE';
 
 /** Schema of SALLYPORT_DATABASE_URL. Its messages never repeat the text, which holds a password. */
 export const databaseUrl = z.string().superRefine((text, context) => {
-  const place = parseDatabaseUrl(text, null);
-  if (typeof place === 'string') context.addIssue(place);
+  const places = parseDatabaseUrl(text, null);
+  if (typeof places === 'string') context.addIssue(places);
 });
 
 /** What of the settings belongs to the database. */
@@ -22,7 +22,7 @@ export interface DatabaseSettings {
 }
 
 /** Returns where the PostgreSQL database is; null: the embedded one is used. Throws OperatorError. */
-export function databaseOf({ url, caFile, masterKeyFile }: DatabaseSettings): PostgresPlace | null {
+export function databaseOf({ url, caFile, masterKeyFile }: DatabaseSettings): PostgresPlaces | null {
   if (url === undefined && caFile !== undefined)
     throw new OperatorError(`${caSetting} has no effect without ${urlSetting}`);
   if (url === undefined) return null;
@@ -30,9 +30,9 @@ export function databaseOf({ url, caFile, masterKeyFile }: DatabaseSettings): Po
     throw new OperatorError(
       `${urlSetting} needs SALLYPORT_MASTER_KEY_FILE: the key must be the same wherever the controller runs, so it is not made in the data directory. Make one with: openssl rand -hex 32`,
     );
-  const place = parseDatabaseUrl(url, caFile === undefined ? null : authorities(caFile));
-  if (typeof place === 'string') throw new OperatorError(`${urlSetting} ${place}`);
-  return place;
+  const places = parseDatabaseUrl(url, caFile === undefined ? null : authorities(caFile));
+  if (typeof places === 'string') throw new OperatorError(`${urlSetting} ${places}`);
+  return places;
 }
 
 /** Returns whether several controllers may use the database at once. Throws OperatorError. */

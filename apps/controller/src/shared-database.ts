@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { prepareDataDirectory } from './data-directory.ts';
-import type { Sharing } from './db/postgres/lock.ts';
 import { openPostgres, type PostgresDatabase, type PostgresEvents } from './db/postgres/open.ts';
-import { type PostgresPlace, shownPlace } from './db/postgres/place.ts';
+import { type PostgresPlaces, shownPlaces } from './db/postgres/place.ts';
+import type { Sharing } from './db/postgres/session.ts';
 import { postgresMigrations } from './db/schema-versions.ts';
 import { OperatorError } from './errors.ts';
 import { type MasterKeys, readMasterKeys } from './secrets/master-key.ts';
@@ -21,18 +21,18 @@ export interface SharedDatabase {
  * embedded one is refused: the controller would look as if everything were gone. Throws OperatorError.
  */
 export async function openSharedDatabase(
-  place: PostgresPlace,
+  places: PostgresPlaces,
   { dataDir, masterKeyFile }: { readonly dataDir: string; readonly masterKeyFile: string },
   events: PostgresEvents,
   sharing: Sharing | null,
 ): Promise<SharedDatabase> {
   prepareDataDirectory(dataDir);
   const masterKeys = readMasterKeys(masterKeyFile);
-  const database = await openPostgres(place, events, postgresMigrations, sharing);
+  const database = await openPostgres(places, events, postgresMigrations, sharing);
   if (database.isFresh && existsSync(join(dataDir, 'sallyport.db'))) {
     await database.destroy();
     throw new OperatorError(
-      `the database ${shownPlace(place)} is empty, and there is an embedded database in ${dataDir}: copy it with "sally operator copy-database --to", or move sallyport.db away to begin with an empty installation`,
+      `the database ${shownPlaces(places)} is empty, and there is an embedded database in ${dataDir}: copy it with "sally operator copy-database --to", or move sallyport.db away to begin with an empty installation`,
     );
   }
   return { database, masterKeys };

@@ -34,6 +34,19 @@ export class PostgresServer {
 
   /** Makes a server and starts it. Throws when PostgreSQL is not installed. */
   static async start(cleanup: Cleanup, options: PostgresOptions = {}): Promise<PostgresServer> {
+    const server = PostgresServer.#make(cleanup, options);
+    const { uid, gid } = owner();
+    const { folder } = server;
+    const data = join(folder, 'data');
+    const encoding = options.encoding ?? 'UTF8';
+    const args = ['-D', data, '-U', 'sally', '--auth=trust', '--no-sync', '--locale=C', `--encoding=${encoding}`];
+    await run(program('initdb'), args, { uid, gid, cwd: folder });
+    if (options.access !== undefined) writeFileSync(join(data, 'pg_hba.conf'), `${options.access.join('\n')}\n`);
+    await server.run();
+    return server;
+  }
+
+  static #make(cleanup: Cleanup, options: PostgresOptions): PostgresServer {
     cleanup.check();
     const folder = mkdtempSync(join(tmpdir(), 'sallyport-postgres-'));
     const server = new PostgresServer(folder, options);
@@ -46,13 +59,44 @@ export class PostgresServer {
     });
     const { uid, gid } = userOfServer();
     chownSync(folder, uid, gid);
-    const data = join(folder, 'data');
-    const encoding = options.encoding ?? 'UTF8';
-    const args = ['-D', data, '-U', 'sally', '--auth=trust', '--no-sync', '--locale=C', `--encoding=${encoding}`];
-    await run(program('initdb'), args, { uid, gid, cwd: folder });
-    if (options.access !== undefined) writeFileSync(join(data, 'pg_hba.conf'), `${options.access.join('\n')}\n`);
+    return server;
+  }
+
+  /**
+   * Makes a standby of this server, and starts it. It follows by streaming replication, through the Unix socket. `name`: as
+   * `synchronous_standby_names` of this server knows it.
+   */
+  async standby(cleanup: Cleanup, name: string, port?: number): Promise<PostgresServer> {
+    const server = PostgresServer.#make(cleanup, { ...this.#options, ...(port !== undefined && { port }) });
+    const { uid, gid } = owner();
+    const source = `host=${this.folder} port=${this.port} user=sally application_name=${name}`;
+    const target = ['-D', join(server.folder, 'data'), '--write-recovery-conf', '--wal-method=stream', '--no-sync'];
+    await run(program('pg_basebackup'), [...target, '--checkpoint=fast', '-d', source], {
+      uid,
+      gid,
+      cwd: server.folder,
+    });
     await server.run();
     return server;
+  }
+
+  /** Makes a standby the primary server. */
+  async promote(): Promise<void> {
+    await this.sql('SELECT pg_promote(true, 60)');
+  }
+
+  /** Changes a setting of the running server, and waits until it holds. */
+  async set(name: string, value: string): Promise<void> {
+    await this.sql(`ALTER SYSTEM SET ${name} = '${value}'`);
+    await this.sql('SELECT pg_reload_conf()');
+    await until(`${name} is ${value}`, async () => (await this.sql(`SHOW ${name}`)) === value);
+  }
+
+  /** URL of a database of this server and others, as a client names them that looks for the primary server. */
+  urlWith(others: readonly PostgresServer[], database = 'postgres'): string {
+    const all = [this, ...others];
+    const [hosts, ports] = [all.map(({ folder }) => folder).join(), all.map(({ port }) => port).join()];
+    return `postgres:///${database}?host=${encodeURIComponent(hosts)}&port=${ports}&user=sally`;
   }
 
   /** URL of a database of the server. */

@@ -4,9 +4,9 @@ import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
 import type pg from 'pg';
 import { prepareDataDirectory } from '../data-directory.ts';
 import { migrate, schemaOf as schemaOfFile } from '../db/migrate.ts';
-import { lockDatabase } from '../db/postgres/lock.ts';
 import { applyPending, schemaOf } from '../db/postgres/migrate.ts';
-import { type PostgresPlace, shownPlace } from '../db/postgres/place.ts';
+import { type PostgresPlaces, shownPlaces } from '../db/postgres/place.ts';
+import { lockDatabase } from '../db/postgres/session.ts';
 import {
   type Migrations,
   ownMigrations,
@@ -32,14 +32,14 @@ const rowsAtOnce = 200;
  * Copies the embedded database of a data directory into an empty PostgreSQL database, in one transaction: until its end the
  * target stays empty. Reads every table back and compares. No controller may run on either. Throws OperatorError.
  */
-export async function copyToPostgres(dataDir: string, place: PostgresPlace): Promise<CopiedTable[]> {
+export async function copyToPostgres(dataDir: string, places: PostgresPlaces): Promise<CopiedTable[]> {
   const source = openSource(join(dataDir, 'sallyport.db'));
   try {
     refuseOther(schemaOfFile(source), ownMigrations, 'the database file');
-    return await withLock(place, async (client) => {
+    return await withLock(places, async (client) => {
       const state = await schemaOf(client);
       if (state.tables.size > 0)
-        throw new OperatorError(`the database ${shownPlace(place)} is not empty: nothing was copied`);
+        throw new OperatorError(`the database ${shownPlaces(places)} is not empty: nothing was copied`);
       await applyPending(client, state, postgresMigrations);
       await client.query('DELETE FROM meta');
       const copied: CopiedTable[] = [];
@@ -58,7 +58,7 @@ export async function copyToPostgres(dataDir: string, place: PostgresPlace): Pro
  * Copies a PostgreSQL database into the embedded database of a data directory that has none. The file gets its name once it is
  * complete on the disk and compared. No controller may run on the database. Throws OperatorError.
  */
-export async function copyFromPostgres(place: PostgresPlace, dataDir: string): Promise<CopiedTable[]> {
+export async function copyFromPostgres(places: PostgresPlaces, dataDir: string): Promise<CopiedTable[]> {
   prepareDataDirectory(dataDir);
   const file = join(dataDir, 'sallyport.db');
   if (existsSync(file)) throw new OperatorError(`there is a database ${file} already: nothing was copied`);
@@ -68,8 +68,8 @@ export async function copyFromPostgres(place: PostgresPlace, dataDir: string): P
   };
   remove();
   try {
-    const copied = await withLock(place, async (client) => {
-      refuseOther(await schemaOf(client), postgresMigrations, `the database ${shownPlace(place)}`);
+    const copied = await withLock(places, async (client) => {
+      refuseOther(await schemaOf(client), postgresMigrations, `the database ${shownPlaces(places)}`);
       return fillFile(client, partial);
     });
     renameSync(partial, file);
@@ -103,8 +103,8 @@ async function fillFile(client: pg.Client, file: string): Promise<CopiedTable[]>
 }
 
 /** Runs `work` in a transaction, while no controller can use the database. */
-async function withLock<T>(place: PostgresPlace, work: (client: pg.Client) => Promise<T>): Promise<T> {
-  const { client } = await lockDatabase(place);
+async function withLock<T>(places: PostgresPlaces, work: (client: pg.Client) => Promise<T>): Promise<T> {
+  const { client } = await lockDatabase(places);
   try {
     await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ');
     const result = await work(client);

@@ -1,5 +1,5 @@
 import { type Kysely, sql } from 'kysely';
-import { replicaSpace } from './postgres/lock.ts';
+import { replicaSpace } from './postgres/session.ts';
 import type { FactTable, ReplicaTable } from './replica-tables.ts';
 import type { Database } from './schema.ts';
 import { inTransaction } from './transactions.ts';

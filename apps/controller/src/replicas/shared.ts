@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto';
 import type { FastifyBaseLogger } from 'fastify';
-import type { Sharing } from '../db/postgres/lock.ts';
 import type { PostgresDatabase } from '../db/postgres/open.ts';
+import type { Sharing } from '../db/postgres/session.ts';
 import { beat, endReplica, forgetReplicas, headsOf, otherReplicas } from '../db/replica-rows.ts';
 import { unscoped } from '../db/scoped.ts';
 import type { Store } from '../db/store.ts';

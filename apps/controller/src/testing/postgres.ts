@@ -1,17 +1,23 @@
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 import { openPostgres, type PostgresDatabase, type PostgresEvents } from '../db/postgres/open.ts';
-import { type PostgresPlace, parseDatabaseUrl } from '../db/postgres/place.ts';
+import { type PostgresPlace, type PostgresPlaces, parseDatabaseUrl } from '../db/postgres/place.ts';
 import { clientConfig } from '../db/postgres/pool.ts';
 
 const templateName = 'sallyport_template';
 /** Only one test process at a time makes the template, and none clones it meanwhile. */
 const templateLock = 7_255_259;
 
-/** Reads a database URL of a test. */
+/** Reads a database URL of a test, which may name several servers. */
+export function placesOf(url: string): PostgresPlaces {
+  const places = parseDatabaseUrl(url, null);
+  if (typeof places === 'string') throw new Error(`the database URL ${places}`);
+  return places;
+}
+
+/** Reads a database URL of a test that names one server. */
 export function placeOf(url: string): PostgresPlace {
-  const place = parseDatabaseUrl(url, null);
-  if (typeof place === 'string') throw new Error(`the database URL ${place}`);
+  const [place] = placesOf(url);
   return place;
 }
 
@@ -42,14 +48,14 @@ export async function clonePostgres(
   const place = { ...admin, database: name };
   const remove = () =>
     asAdmin(admin, async (client) => void (await client.query(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`)));
-  return { db: await openPostgres(place, events), place, remove };
+  return { db: await openPostgres([place], events), place, remove };
 }
 
 async function makeTemplate(client: pg.Client, admin: PostgresPlace): Promise<void> {
   const { rows } = await client.query('SELECT 1 FROM pg_database WHERE datname = $1', [templateName]);
   if (rows.length > 0) return;
   await client.query(`CREATE DATABASE ${templateName}`);
-  const db = await openPostgres({ ...admin, database: templateName }, unexpected);
+  const db = await openPostgres([{ ...admin, database: templateName }], unexpected);
   await db.destroy();
 }
 

@@ -33,7 +33,7 @@ export async function joinReplica(place: PostgresPlace): Promise<TestReplica> {
     ended: trouble,
     heard: (payload: string) => replicas?.heard(payload),
   };
-  const database = await openPostgres(place, events, postgresMigrations, identity.sharing);
+  const database = await openPostgres([place], events, postgresMigrations, identity.sharing);
   const made = createStore(database, database.now);
   store = made;
   const joined = new SharedReplicas(identity, database, made, pino({ level: 'silent' }));

@@ -7,10 +7,11 @@ import { type Migrations, postgresMigrations } from '../schema-versions.ts';
 import type { Notice } from '../types.ts';
 import { postgresDialect } from './dialect.ts';
 import { openFailure } from './failures.ts';
-import { beginStart, ControllerLock, lockDatabase, type Sharing } from './lock.ts';
+import { ControllerLock } from './lock.ts';
 import { migratePostgres, schemaOf } from './migrate.ts';
-import type { PostgresPlace } from './place.ts';
+import type { PostgresPlaces } from './place.ts';
 import { PostgresPool } from './pool.ts';
+import { beginStart, lockDatabase, type Sharing } from './session.ts';
 
 /** What the opener of a PostgreSQL database is told later. */
 export interface PostgresEvents {
@@ -86,32 +87,36 @@ export class PostgresDatabase extends Kysely<Database> {
  * second controller is refused while this one lives. Throws OperatorError.
  */
 export async function openPostgres(
-  place: PostgresPlace,
+  places: PostgresPlaces,
   events: PostgresEvents,
   migrations: Migrations = postgresMigrations,
   sharing: Sharing | null = null,
 ): Promise<PostgresDatabase> {
-  const session = await lockDatabase(place, sharing);
+  const session = await lockDatabase(places, sharing);
+  const { client, place, server } = session;
   const process = randomUUID();
   try {
-    if (sharing !== null) await beginStart(session.client);
-    const { tables } = await schemaOf(session.client);
-    await migratePostgres(session.client, place, migrations);
-    const isFresh = !tables.has('meta') || !(await hasIdentity(session.client));
-    await sign(session.client, process);
+    if (sharing !== null) await beginStart(client);
+    const { tables } = await schemaOf(client);
+    await migratePostgres(client, place, migrations);
+    const isFresh = !tables.has('meta') || !(await hasIdentity(client));
+    await sign(client, process);
     let heads: Notice[] = [];
-    const lock = new ControllerLock(place, sharing, session, {
+    const left = () => lock.doubt(new Error('a new connection has led to another server'));
+    const lock = new ControllerLock(places, sharing, session, {
       ...events,
-      check: async (client) => {
+      check: async ({ client, place, server }) => {
         if (sharing === null) await refuseOthersWork(client, process);
         ({ rows: heads } = await client.query<Notice>('SELECT id AS tenant, revision FROM tenants'));
         events.check(heads);
+        pool.moveTo(place, { startedAt: server.startedAt, left });
       },
       back: () => events.back(heads),
     });
-    return new PostgresDatabase(new PostgresPool(place, () => lock.held), lock, isFresh);
+    const pool = new PostgresPool(place, () => lock.held, { startedAt: server.startedAt, left });
+    return new PostgresDatabase(pool, lock, isFresh);
   } catch (error) {
-    await session.client.end().catch(() => undefined);
+    await client.end().catch(() => undefined);
     throw openFailure(error, place);
   }
 }

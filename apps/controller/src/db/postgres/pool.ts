@@ -42,30 +42,24 @@ const getTypeParser = ((oid: number) => {
  */
 export class PostgresPool {
   readonly options: object;
-  readonly #pool: pg.Pool;
   readonly #usable: () => boolean;
-  readonly #statements = new Statements();
+  #server: ServerPool;
 
-  constructor(place: PostgresPlace, usable: () => boolean) {
-    const options: pg.PoolConfig = {
-      ...clientConfig(place),
-      max: connections,
-      idleTimeoutMillis: 60_000,
-      pipeline: true,
-    };
-    this.options = options;
-    this.#pool = new pg.Pool(options);
+  constructor(place: PostgresPlace, usable: () => boolean, start?: ServerStart) {
+    this.#server = new ServerPool(place, start);
+    this.options = this.#server.options;
     this.#usable = usable;
-    // An idle connection ended: the next use makes a new connection.
-    this.#pool.on('error', () => undefined);
   }
 
   async connect(): Promise<PostgresPoolClient> {
     if (!this.#usable()) throw new DatabaseUnavailable();
-    const client = await this.#pool.connect().catch((error: unknown) => {
-      throw lost(error);
-    });
-    const lent = new LentClient(client, this.#statements);
+    const server = this.#server;
+    const lent = await server.lend();
+    // The primary server may have become another one meanwhile.
+    if (server !== this.#server || !this.#usable()) {
+      lent.release(true);
+      throw new DatabaseUnavailable();
+    }
     return {
       query: ((text: string, values: readonly unknown[]) =>
         lent.query(text, values)) as unknown as PostgresPoolClient['query'],
@@ -73,15 +67,89 @@ export class PostgresPool {
     };
   }
 
+  /** Uses another server from now on. Nothing is sent to the one before any more: its connections end at once. */
+  moveTo(place: PostgresPlace, start: ServerStart): void {
+    if (this.#server.isAt(place, start)) return;
+    this.#server.abandon();
+    this.#server = new ServerPool(place, start);
+  }
+
+  end(): Promise<void> {
+    return this.#server.end();
+  }
+}
+
+/** One start of a server, by which its connections are told from those to another server. */
+export interface ServerStart {
+  readonly startedAt: string;
+  /** A connection has led to another server, or to this one after it was started again. */
+  readonly left: () => void;
+}
+
+/** Connections to one server. */
+class ServerPool {
+  readonly options: pg.PoolConfig;
+  readonly #place: PostgresPlace;
+  readonly #startedAt: string | null;
+  readonly #pool: pg.Pool;
+  readonly #statements = new Statements();
+  readonly #lent = new Set<LentClient>();
+
+  constructor(place: PostgresPlace, start?: ServerStart) {
+    this.#place = place;
+    this.#startedAt = start?.startedAt ?? null;
+    this.options = {
+      ...clientConfig(place),
+      max: connections,
+      idleTimeoutMillis: 60_000,
+      pipeline: true,
+      ...(start !== undefined && { onConnect: (client: pg.ClientBase) => refuseOther(client, start) }),
+    };
+    this.#pool = new pg.Pool(this.options);
+    // An idle connection ended: the next use makes a new connection.
+    this.#pool.on('error', () => undefined);
+  }
+
+  isAt({ host, port }: PostgresPlace, { startedAt }: ServerStart): boolean {
+    return this.#startedAt === startedAt && this.#place.host === host && this.#place.port === port;
+  }
+
+  async lend(): Promise<LentClient> {
+    const client = await this.#pool.connect().catch((error: unknown) => {
+      throw lost(error);
+    });
+    const lent = new LentClient(client, this.#statements, () => this.#lent.delete(lent));
+    this.#lent.add(lent);
+    return lent;
+  }
+
+  /** Ends every connection at once, also in the middle of a statement. */
+  abandon(): void {
+    for (const lent of this.#lent) lent.cut();
+    void this.end().catch(() => undefined);
+  }
+
   end(): Promise<void> {
     return this.#pool.end();
   }
 }
 
+/** Throws when a new connection leads to another server. The address may have moved, and the session not yet. */
+async function refuseOther(client: pg.ClientBase, { startedAt, left }: ServerStart): Promise<void> {
+  const { rows } = await client.query<{ started: string }>(`SELECT ${startText} AS started`);
+  if (rows[0]?.started === startedAt) return;
+  left();
+  throw new DatabaseUnavailable();
+}
+
+/** Tells the starts of servers apart, whatever address leads to them. */
+export const startText = 'extract(epoch FROM pg_postmaster_start_time())::text';
+
 /** A connection while it is used. Statements are sent at once, also while others wait for their answers. */
 class LentClient {
   readonly #client: pg.PoolClient;
   readonly #statements: Statements;
+  readonly #returned: () => void;
   /** BEGIN, when it was sent and its answer has not been waited for. */
   #begun: Promise<unknown> | null = null;
   /** Why the transaction is of no use. */
@@ -92,9 +160,10 @@ class LentClient {
     this.#ended = true;
   };
 
-  constructor(client: pg.PoolClient, statements: Statements) {
+  constructor(client: pg.PoolClient, statements: Statements, returned: () => void) {
     this.#client = client;
     this.#statements = statements;
+    this.#returned = returned;
     client.on('error', this.#onError);
   }
 
@@ -110,8 +179,15 @@ class LentClient {
   }
 
   release(destroy: boolean | undefined): void {
+    this.#returned();
     this.#client.off('error', this.#onError);
     this.#client.release(this.#ended || destroy);
+  }
+
+  /** Ends the connection under the statement that uses it. */
+  cut(): void {
+    this.#ended = true;
+    streamOf(this.#client).destroy();
   }
 
   /** Sends BEGIN together with the next statement, which waits for both. */
@@ -139,9 +215,12 @@ const begins = /^(begin|start transaction)/;
 /** State of a statement that the server refused because an earlier one of the transaction had failed. */
 const afterFailure = '25P02';
 
+const streamOf = (client: pg.PoolClient): Duplex =>
+  (client as unknown as { readonly connection: { readonly stream: Duplex } }).connection.stream;
+
 /** Sends all statements of one turn of the event loop in one message to the operating system. */
 function sendTogether(client: pg.PoolClient): void {
-  const { stream } = (client as unknown as { readonly connection: { readonly stream: Duplex } }).connection;
+  const stream = streamOf(client);
   if (stream.writableCorked > 0) return;
   stream.cork();
   process.nextTick(() => stream.uncork());

@@ -1,0 +1,44 @@
+import { randomUUID } from 'node:crypto';
+import type { PostgresEvents } from '../../apps/controller/src/db/postgres/open.ts';
+import { scoped } from '../../apps/controller/src/db/scoped.ts';
+import type { Store, WriteContext } from '../../apps/controller/src/db/store.ts';
+
+/** Who makes rows of a test. */
+export const actor = { kind: 'system', id: null, name: 'test' } as const;
+
+/** Everything that a database tells while it comes and goes. */
+export class Told implements PostgresEvents {
+  readonly losses: unknown[] = [];
+  readonly ends: unknown[] = [];
+  returns = 0;
+  readonly lost = (error: unknown) => void this.losses.push(error);
+  readonly check = () => undefined;
+  readonly back = () => {
+    this.returns++;
+  };
+  readonly ended = (error: unknown) => void this.ends.push(error);
+}
+
+/** Makes one row, and a revision for it. */
+export function make(store: Store, tenant: string, name: string): Promise<number> {
+  const context: WriteContext = { tenant, actor, action: 'make', sourceIp: null, requestId: null };
+  return store.write(context, async (tx) => {
+    const id = randomUUID();
+    const values = { id, created_at: tx.now, name, type: 'CUSTOM' as const, network_protocols: '[]' };
+    await tx.scoped.insertInto('protocols', values).execute();
+    tx.changed({ kind: 'protocol', id, op: 'create', after: { name } });
+    return tx.revision + 1;
+  });
+}
+
+/** Returns the names of rows that were made with a name that begins with `made`. */
+export async function made(store: Store, tenant: string): Promise<string[]> {
+  const rows = await scoped(store.db, tenant).selectFrom('protocols').select('name').execute();
+  return rows.map(({ name }) => name).filter((name) => name.startsWith('made '));
+}
+
+/** Returns every revision of a tenant, ascending. */
+export async function revisions(store: Store, tenant: string): Promise<number[]> {
+  const rows = await scoped(store.db, tenant).selectFrom('change_log').select('revision').distinct().execute();
+  return rows.map(({ revision }) => revision).sort((a, b) => a - b);
+}
