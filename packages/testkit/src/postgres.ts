@@ -35,7 +35,7 @@ export class PostgresServer {
   /** Makes a server and starts it. Throws when PostgreSQL is not installed. */
   static async start(cleanup: Cleanup, options: PostgresOptions = {}): Promise<PostgresServer> {
     const server = PostgresServer.#make(cleanup, options);
-    const { uid, gid } = owner();
+    const { uid, gid } = userOfServer();
     const { folder } = server;
     const data = join(folder, 'data');
     const encoding = options.encoding ?? 'UTF8';
@@ -68,7 +68,7 @@ export class PostgresServer {
    */
   async standby(cleanup: Cleanup, name: string, port?: number): Promise<PostgresServer> {
     const server = PostgresServer.#make(cleanup, { ...this.#options, ...(port !== undefined && { port }) });
-    const { uid, gid } = owner();
+    const { uid, gid } = userOfServer();
     const source = `host=${this.folder} port=${this.port} user=sally application_name=${name}`;
     const target = ['-D', join(server.folder, 'data'), '--write-recovery-conf', '--wal-method=stream', '--no-sync'];
     await run(program('pg_basebackup'), [...target, '--checkpoint=fast', '-d', source], {
