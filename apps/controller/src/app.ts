@@ -7,8 +7,8 @@ import { SharedSpending } from './budgets/shared-spending.ts';
 import { defaultWriteRate, WriteBudget, type WriteRate } from './budgets/write-budget.ts';
 import { guardedTimers, systemTimers, type Timers } from './channel/timers.ts';
 import type { Channel, LocalAgents } from './channel/types.ts';
-import { forgetHolders } from './db/agent-holders.ts';
 import { forgetOldMarks } from './db/commit-marks.ts';
+import { forgetDeletedAgents } from './db/deleted-agents.ts';
 import { asOnlyRunner } from './db/jobs.ts';
 import type { EgressSettings } from './egress/targets.ts';
 import { ApiKeyAuthenticator } from './features/api-keys/authenticator.ts';
@@ -177,7 +177,7 @@ export function createApp<C extends Channel & LocalAgents>(deps: AppDeps<C>): Ap
       await asOnlyRunner(store, 'upkeep', async (still) => {
         await forgetUnusedNames(store);
         await forgetOldMarks(store, Date.now());
-        if (!replicas.alone) await forgetHolders(store);
+        if (!replicas.alone) await forgetDeletedAgents(store);
         await forgetOldAnswers(store);
         await ageMails(store);
         await ageForgotten(store);

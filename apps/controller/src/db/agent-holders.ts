@@ -75,16 +75,3 @@ export async function claimsSince(store: Pick<Store, 'db'>, since: number): Prom
     .execute();
   return rows.map(({ claimed_at: at, ...claim }) => ({ ...claim, at }));
 }
-
-/** Forgets who had agents that were deleted. */
-export async function forgetHolders(store: Pick<Store, 'db'>): Promise<void> {
-  await holders(store)
-    .deleteFrom('agent_holders')
-    .where(({ not, exists, selectFrom }) =>
-      not(exists(selectFrom('gateways').select('id').whereRef('gateways.id', '=', 'agent_holders.agent'))),
-    )
-    .where(({ not, exists, selectFrom }) =>
-      not(exists(selectFrom('devices').select('id').whereRef('devices.id', '=', 'agent_holders.agent'))),
-    )
-    .execute();
-}

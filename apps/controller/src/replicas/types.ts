@@ -17,7 +17,7 @@ export interface Fact {
   readonly tenant: string;
   /** What the value says, like `source` or `status`. */
   readonly kind: string;
-  /** Id of the object that it is about; unique among all tenants. */
+  /** Id of the gateway or device that it is about. Some time after that was deleted, the fact is removed. */
   readonly object: string;
   /** JSON. Null: nothing is known any more. */
   readonly value: unknown;
