@@ -1,8 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
+import { elapsed, measure } from './clock.ts';
 import { isLost } from './failures.ts';
 import type { PostgresPlaces } from './place.ts';
-import { DatabaseTaken, type LockedSession, lockDatabase, measure, type Sharing, startLock } from './session.ts';
+import { cutConnection } from './pool.ts';
+import { DatabaseTaken, type LockedSession, lockDatabase, type Sharing, silenceMs, startLock } from './session.ts';
 
 /** What the holder of the lock is told. */
 export interface LockEvents {
@@ -23,6 +25,7 @@ const pingMs = 5_000;
 const sharedPingMs = 2_000;
 /** Most notifications that wait to be sent. They may get lost, so more are dropped. */
 const mostUnsent = 10_000;
+
 /**
  * The lock of a controller on its database: a session of its own that holds an advisory lock. It measures the database's
  * clock on the way. When the session ends, it tries to get the lock back until it is stopped.
@@ -32,34 +35,46 @@ export class ControllerLock {
   readonly #sharing: Sharing | null;
   readonly #events: LockEvents;
   #client: pg.Client;
-  /** When the server was asked last and answered, by the monotonic clock. */
-  #contactAt = performance.now();
+  /** When the server was asked last and answered, as elapsed time. */
+  #contactAt = elapsed.now();
   #held = true;
   readonly #unsent: [channel: string, payload: string][] = [];
   /** Ends with the statement under way. */
   #last: Promise<unknown> = Promise.resolve();
   #stopped = false;
   #timer: NodeJS.Timeout | null = null;
+  #patience: NodeJS.Timeout | null = null;
   #returning: Promise<void> | null = null;
-  /** Milliseconds by which the clock of the database is ahead of the one of this machine. */
-  skewMs: number;
+  #session: LockedSession;
+  /** Time of the database less elapsed time. */
+  #ahead: number;
 
-  constructor(places: PostgresPlaces, sharing: Sharing | null, { client, skewMs }: LockedSession, events: LockEvents) {
+  constructor(places: PostgresPlaces, sharing: Sharing | null, session: LockedSession, events: LockEvents) {
     this.#places = places;
     this.#sharing = sharing;
     this.#events = events;
-    this.#client = client;
-    this.skewMs = skewMs;
-    this.#watch(client);
+    this.#session = session;
+    this.#client = session.client;
+    this.#ahead = session.ahead;
+    this.#watch(session.client);
   }
 
-  get held(): boolean {
-    return this.#held;
+  /**
+   * Whether the database can be used. A process that was stopped, or whose machine was suspended, knows at once that it was
+   * away, before any timer has run.
+   */
+  get usable(): boolean {
+    return this.#held && this.silentMs < silenceMs;
   }
 
   /** Milliseconds since the server last answered. */
   get silentMs(): number {
-    return performance.now() - this.#contactAt;
+    return elapsed.now() - this.#contactAt;
+  }
+
+  /** The time of the database, epoch milliseconds. Whoever sets the clock of this machine does not change it. */
+  get now(): number {
+    return Math.round(elapsed.now() + this.#ahead);
   }
 
   /** The session may be at another server than new connections: gives it up, and looks for the primary server. */
@@ -99,7 +114,7 @@ export class ControllerLock {
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#held = false;
-    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#stopTimers();
     await this.#client.end().catch(() => undefined);
     await this.#returning;
   }
@@ -108,39 +123,49 @@ export class ControllerLock {
     client.on('error', (error) => this.#lost(client, error));
     client.on('end', () => this.#lost(client, new Error('the connection ended')));
     client.on('notification', ({ payload }) => this.#events.heard?.(payload ?? ''));
-    this.#contactAt = performance.now();
+    this.#contactAt = elapsed.now();
     this.#pingLater(client);
   }
 
   #pingLater(client: pg.Client): void {
+    this.#stopTimers();
+    const giveUp = () => this.#lost(client, new Error(`the database was silent for ${silenceMs / 1000} s`));
+    this.#patience = setTimeout(giveUp, Math.max(0, silenceMs - this.silentMs)).unref();
     this.#timer = setTimeout(
       () => {
-        const askedAt = performance.now();
+        const askedAt = elapsed.now();
         this.#alone(() => measure(client)).then(
-          (skewMs) => {
-            this.skewMs = skewMs ?? this.skewMs;
+          (measured) => {
+            // An answer from before a stop of this process, or a question that waited behind others.
+            if (elapsed.now() - this.#contactAt >= silenceMs) return giveUp();
+            if (client !== this.#client || !this.#held) return;
+            this.#ahead = measured.isExact ? measured.ahead : this.#ahead;
             this.#contactAt = askedAt;
-            if (client === this.#client && this.#held) this.#pingLater(client);
+            this.#pingLater(client);
           },
           (error: unknown) => this.#lost(client, error),
         );
       },
       this.#sharing === null ? pingMs : sharedPingMs,
-    );
-    this.#timer.unref();
+    ).unref();
+  }
+
+  #stopTimers(): void {
+    for (const timer of [this.#timer, this.#patience]) if (timer !== null) clearTimeout(timer);
   }
 
   #lost(client: pg.Client, error: unknown): void {
     if (this.#stopped || client !== this.#client || !this.#held) return;
     this.#held = false;
-    void client.end().catch(() => undefined);
+    this.#stopTimers();
+    cutConnection(client);
     this.#events.lost(error);
     this.#returning = this.#return().catch((failure: unknown) => this.#events.ended(failure));
   }
 
   async #return(): Promise<void> {
     while (!this.#stopped) {
-      const session = await lockDatabase(this.#places, this.#sharing).catch(async (error: unknown) => {
+      const session = await lockDatabase(this.#places, this.#sharing, this.#session).catch(async (error: unknown) => {
         // Another controller has it: this one must not go on with what it remembers.
         if (error instanceof DatabaseTaken) throw error;
         await sleep(retryMs);
@@ -157,8 +182,9 @@ export class ControllerLock {
         continue;
       }
       if (this.#stopped) return void (await client.end().catch(() => undefined));
+      this.#session = session;
       this.#client = client;
-      this.skewMs = session.skewMs;
+      this.#ahead = session.ahead;
       this.#held = true;
       this.#watch(client);
       this.#events.back();

@@ -48,12 +48,12 @@ export class PostgresDatabase extends Kysely<Database> {
   }
 
   /** The time of the database, epoch milliseconds. */
-  readonly now = (): number => Date.now() + this.#lock.skewMs;
+  readonly now = (): number => this.#lock.now;
 
   /** Returns why the controller cannot serve at the moment; null when it can. */
   trouble(): string | null {
-    if (!this.#lock.held) return 'The database does not answer';
-    return clockTrouble(this.#lock.skewMs);
+    if (!this.#lock.usable) return 'The database does not answer';
+    return clockTrouble(this.skewMs());
   }
 
   /** Milliseconds since the server last answered on the connection that holds the lock. */
@@ -61,9 +61,9 @@ export class PostgresDatabase extends Kysely<Database> {
     return this.#lock.silentMs;
   }
 
-  /** Milliseconds that the clock of the database is ahead. */
+  /** Milliseconds that the clock of the database is ahead of the one of this machine. */
   skewMs(): number {
-    return this.#lock.skewMs;
+    return this.#lock.now - Date.now();
   }
 
   /** Sends a notification to other controllers, which may get lost. Returns false when too many wait already. */
@@ -103,8 +103,13 @@ export async function openPostgres(
     await sign(client, process);
     let heads: Notice[] = [];
     const left = () => lock.doubt(new Error('a new connection has led to another server'));
+    const pool = new PostgresPool(place, () => lock.usable, { startedAt: server.startedAt, left });
     const lock = new ControllerLock(places, sharing, session, {
       ...events,
+      lost: (error) => {
+        pool.cut();
+        events.lost(error);
+      },
       check: async ({ client, place, server }) => {
         if (sharing === null) await refuseOthersWork(client, process);
         ({ rows: heads } = await client.query<Notice>('SELECT id AS tenant, revision FROM tenants'));
@@ -113,7 +118,6 @@ export async function openPostgres(
       },
       back: () => events.back(heads),
     });
-    const pool = new PostgresPool(place, () => lock.held, { startedAt: server.startedAt, left });
     return new PostgresDatabase(pool, lock, isFresh);
   } catch (error) {
     await client.end().catch(() => undefined);

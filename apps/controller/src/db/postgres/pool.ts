@@ -11,6 +11,28 @@ const connectMs = 5_000;
 /** A statement that takes longer is given up, together with its connection: the server may be gone without a word. */
 const statementMs = 30_000;
 
+/** Most callers that wait for a connection. Others are refused at once, so that a silent server fills no memory. */
+const mostWaiting = 2_000;
+/**
+ * A transaction whose process stands still, or whose machine has vanished, is ended by the server after this time. It may
+ * hold what other controllers wait for. The server also notices that nobody is at the other end.
+ */
+const serverSettings = {
+  idle_in_transaction_session_timeout: '10s',
+  tcp_keepalives_idle: '10',
+  tcp_keepalives_interval: '5',
+  tcp_keepalives_count: '3',
+};
+const serverOptions = Object.entries(serverSettings).map(([name, value]) => `-c ${name}=${value}`);
+
+/** Ends a connection at once, whatever is under way on it. The server may be gone without a word. */
+export function cutConnection(client: pg.ClientBase): void {
+  streamOf(client).destroy();
+}
+
+const streamOf = (client: pg.ClientBase): Duplex =>
+  (client as unknown as { readonly connection: { readonly stream: Duplex } }).connection.stream;
+
 /** Returns the settings of one connection. Those of the environment (PGHOST and others) do not count. */
 export const clientConfig = (place: PostgresPlace, statementTimeoutMs = statementMs): pg.ClientConfig => ({
   host: place.host,
@@ -74,6 +96,11 @@ export class PostgresPool {
     this.#server = new ServerPool(place, start);
   }
 
+  /** Ends all connections, and what is under way on them: the server does not answer. */
+  cut(): void {
+    this.#server.cut();
+  }
+
   end(): Promise<void> {
     return this.#server.end();
   }
@@ -93,7 +120,7 @@ class ServerPool {
   readonly #startedAt: string | null;
   readonly #pool: pg.Pool;
   readonly #statements = new Statements();
-  readonly #lent = new Set<LentClient>();
+  readonly #clients = new Set<pg.ClientBase>();
 
   constructor(place: PostgresPlace, start?: ServerStart) {
     this.#place = place;
@@ -103,7 +130,12 @@ class ServerPool {
       max: connections,
       idleTimeoutMillis: 60_000,
       pipeline: true,
-      ...(start !== undefined && { onConnect: (client: pg.ClientBase) => refuseOther(client, start) }),
+      options: serverOptions.join(' '),
+      onConnect: (client: pg.ClientBase) => {
+        this.#clients.add(client);
+        client.once('end', () => this.#clients.delete(client));
+        return start === undefined ? undefined : refuseOther(client, start);
+      },
     };
     this.#pool = new pg.Pool(this.options);
     // An idle connection ended: the next use makes a new connection.
@@ -115,17 +147,22 @@ class ServerPool {
   }
 
   async lend(): Promise<LentClient> {
+    if (this.#pool.waitingCount >= mostWaiting) throw new DatabaseUnavailable(tooManyText);
     const client = await this.#pool.connect().catch((error: unknown) => {
       throw lost(error);
     });
-    const lent = new LentClient(client, this.#statements, () => this.#lent.delete(lent));
-    this.#lent.add(lent);
-    return lent;
+    return new LentClient(client, this.#statements);
   }
 
   /** Ends every connection at once, also in the middle of a statement. */
+  cut(): void {
+    for (const client of this.#clients) cutConnection(client);
+    this.#clients.clear();
+  }
+
+  /** Ends every connection at once, and makes no more. */
   abandon(): void {
-    for (const lent of this.#lent) lent.cut();
+    this.cut();
     void this.end().catch(() => undefined);
   }
 
@@ -145,11 +182,12 @@ async function refuseOther(client: pg.ClientBase, { startedAt, left }: ServerSta
 /** Tells the starts of servers apart, whatever address leads to them. */
 export const startText = 'extract(epoch FROM pg_postmaster_start_time())::text';
 
+const tooManyText = 'Too many requests wait for the database: try again in a moment';
+
 /** A connection while it is used. Statements are sent at once, also while others wait for their answers. */
 class LentClient {
   readonly #client: pg.PoolClient;
   readonly #statements: Statements;
-  readonly #returned: () => void;
   /** BEGIN, when it was sent and its answer has not been waited for. */
   #begun: Promise<unknown> | null = null;
   /** Why the transaction is of no use. */
@@ -160,10 +198,9 @@ class LentClient {
     this.#ended = true;
   };
 
-  constructor(client: pg.PoolClient, statements: Statements, returned: () => void) {
+  constructor(client: pg.PoolClient, statements: Statements) {
     this.#client = client;
     this.#statements = statements;
-    this.#returned = returned;
     client.on('error', this.#onError);
   }
 
@@ -179,15 +216,9 @@ class LentClient {
   }
 
   release(destroy: boolean | undefined): void {
-    this.#returned();
     this.#client.off('error', this.#onError);
+    if (this.#ended) cutConnection(this.#client);
     this.#client.release(this.#ended || destroy);
-  }
-
-  /** Ends the connection under the statement that uses it. */
-  cut(): void {
-    this.#ended = true;
-    streamOf(this.#client).destroy();
   }
 
   /** Sends BEGIN together with the next statement, which waits for both. */
@@ -214,9 +245,6 @@ class LentClient {
 const begins = /^(begin|start transaction)/;
 /** State of a statement that the server refused because an earlier one of the transaction had failed. */
 const afterFailure = '25P02';
-
-const streamOf = (client: pg.PoolClient): Duplex =>
-  (client as unknown as { readonly connection: { readonly stream: Duplex } }).connection.stream;
 
 /** Sends all statements of one turn of the event loop in one message to the operating system. */
 function sendTogether(client: pg.PoolClient): void {

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import { OperatorError } from '../../errors.ts';
+import { measureWell } from './clock.ts';
 import { openFailure } from './failures.ts';
 import { type PostgresPlace, type PostgresPlaces, shownPlace } from './place.ts';
 import { type Acceptance, type Reached, reachPrimary } from './server.ts';
@@ -25,21 +26,28 @@ export const startLock = [0x5a14, 1] as const;
 /** How long a start waits for a controller that is just ending. */
 const patienceMs = 5_000;
 const retryMs = 200;
-/** A session that does not answer for this long is given up. */
-const silenceMs = 10_000;
+/** What this process knows of the database counts for this long after the last answer. */
+export const silenceMs = 10_000;
 
 /** Another controller uses the database. */
 export class DatabaseTaken extends OperatorError {}
 
 /** A session that holds the lock. */
 export interface LockedSession extends Reached {
-  readonly skewMs: number;
+  /** Process of the server, and when it began: both name it among all. */
+  readonly backend: { readonly pid: number; readonly since: string };
+  /** Time of the database less elapsed time of this process. */
+  readonly ahead: number;
 }
 
-/** Connects to the primary server, and takes the lock. Throws OperatorError. */
+/**
+ * Connects to the primary server, and takes the lock. `former`: session of this process that was lost; its server may not
+ * know that yet. Throws OperatorError.
+ */
 export async function lockDatabase(
   places: PostgresPlaces,
   sharing: Sharing | null = null,
+  former: LockedSession | null = null,
   accept?: Acceptance,
 ): Promise<LockedSession> {
   const reached = await reachPrimary(places, silenceMs, accept);
@@ -47,13 +55,19 @@ export async function lockDatabase(
   try {
     // The server notices sooner that this machine has vanished, and can give the lock to another controller.
     await client.query('SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3');
+    if (former !== null) await client.query(endBackend, [former.backend.pid, former.backend.since]);
     await takeLock(client, place, sharing);
-    return { ...reached, skewMs: (await measure(client)) ?? 0 };
+    const { rows } = await client.query(ownBackend);
+    return { ...reached, backend: rows[0], ahead: await measureWell(client) };
   } catch (error) {
     await client.end().catch(() => undefined);
     throw openFailure(error, place);
   }
 }
+
+const ownBackend = 'SELECT pid, backend_start::text AS since FROM pg_stat_activity WHERE pid = pg_backend_pid()';
+const endBackend = `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+  WHERE pid = $1 AND backend_start::text = $2 AND pid <> pg_backend_pid()`;
 
 async function takeLock(client: pg.Client, place: PostgresPlace, sharing: Sharing | null): Promise<void> {
   const lock = sharing === null ? 'pg_try_advisory_lock' : 'pg_try_advisory_lock_shared';
@@ -104,18 +118,4 @@ async function takenText(client: pg.Client, place: PostgresPlace, sharing: Shari
   return sharing === null
     ? `${used}. Only one can: stop it first`
     : `${used}, and does not share it: stop it, and start it with SALLYPORT_SEVERAL_CONTROLLERS=true too`;
-}
-
-/** A slower answer says too little about the moment in which it was given. */
-const slowestMs = 250;
-
-/** Returns by how many milliseconds the clock of the database is ahead; null when the answer took too long. */
-export async function measure(client: pg.Client): Promise<number | null> {
-  const [at, began] = [Date.now(), performance.now()];
-  const { rows } = await client.query(
-    'SELECT extract(epoch FROM clock_timestamp()) * 1000 AS now, pg_is_in_recovery() AS recovers',
-  );
-  if (rows[0].recovers === 1) throw new Error('the server has become a standby');
-  const took = performance.now() - began;
-  return took > slowestMs ? null : Math.round(rows[0].now - at - took / 2);
 }
