@@ -62,6 +62,44 @@ test('a standby is taken once it is the primary server, and no acknowledged writ
     all,
     all.map((_, at) => at + 1),
   );
+  assert.deepEqual(told.moves, [2]);
+  assert.equal(db.server().timeline, 2);
+
+  // The server from before comes back, and for a time it is the only one.
+  await second.kill('SIGKILL');
+  await first.run();
+  await until('it is refused', () => told.refusals.some((text) => /an old primary server, on timeline 1/.test(text)));
+  assert.match(String(store.trouble()), /does not answer/);
+  await second.run();
+  await until('the present one is used again', () => store.trouble() === null);
+  await make(store, tenant.id, 'made at last');
   assert.deepEqual(told.ends, []);
   await store.close();
+});
+
+test('of two servers that take writes the one promoted last is used, and nothing is sent to the other any more', async () => {
+  const { db: empty, place } = await clonePostgres(second.url());
+  await empty.destroy();
+  const third = await second.standby(cleanup, 'third');
+  await second.set('synchronous_standby_names', 'third');
+  const told = new Told();
+  const db = await openPostgres(placesOf(second.urlWith([third], place.database)), told);
+  const store = createStore(db, db.now);
+  const { tenant } = await createTenant(store, actor, 'First');
+  assert.deepEqual(db.server().replication, { kind: 'synchronous', standbys: 1 });
+  const open = await db.startTransaction().execute();
+  const write = () => open.insertInto('meta').values({ key: 'test', value: 'old' }).execute();
+  await write();
+  await third.promote();
+  await second.sql("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND classid = 23057");
+  await until('the other server is used', () => told.moves.length > 0);
+  await assert.rejects(open.deleteFrom('meta').where('key', '=', 'test').execute(), { code: 'unavailable' });
+  await make(store, tenant.id, 'made there');
+  const name = 'SELECT count(*) FROM protocols';
+  assert.ok(Number(await third.sql(name, place.database)) > Number(await second.sql(name, place.database)));
+  assert.deepEqual([told.moves, told.ends], [[3], []]);
+  await store.close();
+  const again = await openPostgres(placesOf(second.urlWith([third], place.database)), new Told());
+  assert.equal(again.server().timeline, 3, 'also at a start that knows nothing');
+  await again.destroy();
 });

@@ -10,12 +10,17 @@ export const actor = { kind: 'system', id: null, name: 'test' } as const;
 export class Told implements PostgresEvents {
   readonly losses: unknown[] = [];
   readonly ends: unknown[] = [];
+  readonly refusals: string[] = [];
+  /** Timelines of servers that took over. */
+  readonly moves: (number | null)[] = [];
   returns = 0;
   readonly lost = (error: unknown) => void this.losses.push(error);
   readonly check = () => undefined;
   readonly back = () => {
     this.returns++;
   };
+  readonly refused = (error: unknown) => void this.refusals.push(String(error));
+  readonly moved: NonNullable<PostgresEvents['moved']> = (_, { timeline }) => void this.moves.push(timeline);
   readonly ended = (error: unknown) => void this.ends.push(error);
 }
 

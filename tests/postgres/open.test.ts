@@ -32,8 +32,8 @@ const quiet: PostgresEvents = { lost: () => undefined, check: () => undefined, b
 
 const place = (database: string, user = 'sally'): PostgresPlace => placeOf(server.url(database, user));
 
-const refused = (where: PostgresPlace, text: RegExp, migrations?: Parameters<typeof openPostgres>[2]) =>
-  assert.rejects(openPostgres([where], quiet, migrations), (error: Error) => {
+const refused = (where: PostgresPlace, text: RegExp, opening?: Parameters<typeof openPostgres>[2]) =>
+  assert.rejects(openPostgres([where], quiet, opening), (error: Error) => {
     assert.match(error.message, text);
     assert.doesNotMatch(error.message, /horse/);
     assert.ok(error instanceof OperatorError, error.stack);
@@ -105,7 +105,7 @@ test('a database of a newer version is refused, and a failed migration leaves no
   const migrations = { folder: mkdtempSync(join(folder, 'migrations-')), version: '1.0.0' };
   writeFileSync(join(migrations.folder, '0001-one.sql'), 'CREATE TABLE one (id TEXT); CREATE TABLE meta (key TEXT)');
   writeFileSync(join(migrations.folder, '0002-two.sql'), 'CREATE TABLE one (id TEXT)');
-  await assert.rejects(openPostgres([place('halfway')], quiet, migrations), /already exists/);
+  await assert.rejects(openPostgres([place('halfway')], quiet, { migrations }), /already exists/);
   const tables = "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace";
   assert.equal(await server.sql(tables, 'halfway'), '0');
 });

@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { Cleanup, PostgresServer, until } from '@sallyport/testkit';
 import { openPostgres } from '../../apps/controller/src/db/postgres/open.ts';
-import { postgresMigrations } from '../../apps/controller/src/db/schema-versions.ts';
 import { createStore, type Store } from '../../apps/controller/src/db/store.ts';
 import { createTenant } from '../../apps/controller/src/features/tenants/commands.ts';
 import { clonePostgres } from '../../apps/controller/src/testing/postgres.ts';
@@ -54,7 +53,7 @@ for (const shared of [false, true]) {
       ended: (error: unknown) => void told.ended.push(error),
     };
     const far = [{ ...place, host: '127.0.0.1', port: proxy.port }] as const;
-    const database = await openPostgres(far, events, postgresMigrations, sharing);
+    const database = await openPostgres(far, events, { sharing });
     await database.started();
     const store = createStore(database, database.now);
     const { tenant } = await createTenant(store, actor, 'First');

@@ -2,10 +2,12 @@ import type { FastifyBaseLogger } from 'fastify';
 import type { Config } from './config.ts';
 import { openDataDirectory } from './data-directory.ts';
 import type { EmbeddedDatabase } from './db/open.ts';
+import type { Replication } from './db/postgres/known-primary.ts';
 import type { PostgresDatabase, PostgresEvents } from './db/postgres/open.ts';
 import type { PostgresPlaces } from './db/postgres/place.ts';
 import type { Notice, Store } from './db/store.ts';
 import { OperatorError } from './errors.ts';
+import { primaryMemory } from './primary-memory.ts';
 import type { SharedReplicas } from './replicas/shared.ts';
 import type { MasterKeys } from './secrets/master-key.ts';
 
@@ -43,7 +45,7 @@ export async function openAnyDatabase(
 
 async function openShared(
   places: PostgresPlaces,
-  { dataDir, masterKey: { file }, severalControllers }: Config,
+  { dataDir, masterKey: { file }, severalControllers, newEpoch }: Config,
   version: string,
   log: FastifyBaseLogger,
   ended: (error: unknown) => void,
@@ -63,11 +65,18 @@ async function openShared(
       for (const head of heads) store?.noticed(head);
       replicas?.back();
     },
+    refused: (err) => log.error({ err }, 'no database server can be used'),
+    moved: ({ host, port }, { timeline }) => log.warn({ host, port, timeline }, movedText),
+    replication: (replication) => tellReplication(replication, log),
     ended,
     heard: (payload) => replicas?.heard(payload),
   };
   const files = { dataDir, masterKeyFile: file };
-  const { database, masterKeys } = await openSharedDatabase(places, files, events, identity?.sharing ?? null);
+  const { database, masterKeys } = await openSharedDatabase(places, files, events, {
+    sharing: identity?.sharing ?? null,
+    memory: primaryMemory(dataDir, newEpoch, (err) => log.warn({ err }, 'the database server could not be noted')),
+  });
+  tellServer(database, log);
   return {
     database,
     masterKeys,
@@ -83,6 +92,28 @@ async function openShared(
     started: () => (identity === null ? Promise.resolve() : database.started()),
   };
 }
+
+/** Says what a failover would lose, and what the start has found. */
+function tellServer(database: PostgresDatabase, log: FastifyBaseLogger): void {
+  const { settled } = database;
+  const { address, timeline, replication } = database.server();
+  if (settled.copied) log.warn({ address }, copiedText);
+  if (settled.promoted && settled.loss === null) log.warn({ address, timeline }, movedText);
+  tellReplication(replication, log);
+}
+
+function tellReplication({ kind, standbys }: Replication, log: FastifyBaseLogger): void {
+  if (kind === 'asynchronous') log.warn({ standbys }, asynchronousText);
+  if (kind === 'synchronous' && standbys === 0) log.warn({}, waitingText);
+}
+
+const movedText = 'the database has another primary server; no acknowledged change was lost';
+const copiedText =
+  'the database is in the files of another server than before, as after a dump or pg_upgrade. If it is older than what agents know, start with SALLYPORT_NEW_EPOCH=true';
+const asynchronousText =
+  'standbys of the database server are asynchronous: a failover may lose the last acknowledged changes, and then begins a new epoch. Set synchronous_standby_names to prevent that';
+const waitingText =
+  'the database server waits for a synchronous standby with each change, and none is attached: changes are not possible until one is';
 
 function refuseOlder(store: Store, { tenant, revision }: Notice): void {
   const known = store.log.head(tenant);

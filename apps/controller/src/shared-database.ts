@@ -1,10 +1,8 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { prepareDataDirectory } from './data-directory.ts';
-import { openPostgres, type PostgresDatabase, type PostgresEvents } from './db/postgres/open.ts';
+import { openPostgres, type PostgresDatabase, type PostgresEvents, type PostgresOpening } from './db/postgres/open.ts';
 import { type PostgresPlaces, shownPlaces } from './db/postgres/place.ts';
-import type { Sharing } from './db/postgres/session.ts';
-import { postgresMigrations } from './db/schema-versions.ts';
 import { OperatorError } from './errors.ts';
 import { type MasterKeys, readMasterKeys } from './secrets/master-key.ts';
 
@@ -24,11 +22,11 @@ export async function openSharedDatabase(
   places: PostgresPlaces,
   { dataDir, masterKeyFile }: { readonly dataDir: string; readonly masterKeyFile: string },
   events: PostgresEvents,
-  sharing: Sharing | null,
+  opening: Pick<PostgresOpening, 'sharing' | 'memory'>,
 ): Promise<SharedDatabase> {
   prepareDataDirectory(dataDir);
   const masterKeys = readMasterKeys(masterKeyFile);
-  const database = await openPostgres(places, events, postgresMigrations, sharing);
+  const database = await openPostgres(places, events, opening);
   if (database.isFresh && existsSync(join(dataDir, 'sallyport.db'))) {
     await database.destroy();
     throw new OperatorError(

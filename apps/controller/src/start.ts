@@ -16,6 +16,7 @@ import { checkpointWhenIdle } from './db/checkpoints.ts';
 import { EmbeddedDatabase } from './db/open.ts';
 import { createStore, type Store } from './db/store.ts';
 import { OperatorError } from './errors.ts';
+import { failedOverText, noteFailover } from './failed-over.ts';
 import { createTenant } from './features/tenants/commands.ts';
 import { hostAddress } from './host-address.ts';
 import { createMetrics, type Metrics } from './http/metrics.ts';
@@ -197,7 +198,10 @@ async function openApp(
       requireNoOthers(shared, ...newEpoch);
       await beginEpoch(store);
     }
+    const failover = await noteFailover(store);
+    if (failover !== null) log.warn(failover, failedOverText);
     const identity = await loadIdentity(store, box);
+    if (!(database instanceof EmbeddedDatabase)) database.worksIn(identity.epoch);
     const replicas = shared ?? alone(version, now);
     const signingKey = new SigningKeyRotation({
       ...{ store, box, identity, replicas },
@@ -234,7 +238,8 @@ async function openApp(
       },
     });
     const skewMs = () => (database instanceof EmbeddedDatabase ? 0 : database.skewMs());
-    const own = { agents: () => connected(), skewMs };
+    const server = () => (database instanceof EmbeddedDatabase ? null : database.server());
+    const own = { agents: () => connected(), skewMs, server };
     if (shared !== null) {
       shared.agents = own.agents;
       metrics.followReplicas(() => shared.figures());

@@ -77,6 +77,8 @@ export class PostgresServer {
       cwd: server.folder,
     });
     await server.run();
+    const streams = `SELECT 1 FROM pg_stat_replication WHERE application_name = '${name}' AND state = 'streaming'`;
+    await until('the standby follows', async () => (await this.sql(streams)) === '1');
     return server;
   }
 

@@ -13,6 +13,12 @@ const row = (name: string, facts: { agents: number; behind: number; skew_ms: num
   ...facts,
 });
 
+const server = {
+  address: 'sally@db:5432/access',
+  timeline: 3,
+  replication: { kind: 'synchronous', standbys: 1 },
+} as const;
+
 test('controllers of a database are listed with this one first and those that ended last', async (t) => {
   const { store } = await openTestApp(t);
   const self = { ...alone('1.0.0', () => start).self, id: 'id of b', name: 'b' };
@@ -25,7 +31,7 @@ test('controllers of a database are listed with this one first and those that en
     ])
     .execute();
   const replicas = { self, isAlive: (id: string) => id !== 'id of a', lastContact: () => start - 500 };
-  const view = await viewReplicas(store, replicas, { agents: () => 4, skewMs: () => 0 });
+  const view = await viewReplicas(store, replicas, { agents: () => 4, skewMs: () => 0, server: () => server });
   assert.equal(view.shared, true);
   const figures = view.controllers.map(({ name, alive, agents, behind }) => [name, alive, agents, behind]);
   assert.deepEqual(figures, [
@@ -36,6 +42,8 @@ test('controllers of a database are listed with this one first and those that en
   assert.equal(
     replicasText(view, start),
     `Controllers that share the database: 2
+
+Database: sally@db:5432/access, timeline 3, replication synchronous (attached: 1)
 
   CONTROLLER  STATE     VERSION  AGENTS  BEHIND  LAST CONTACT  CLOCK       RUNNING FOR  ID
   b           this one  1.0.0    4       1       1 s ago       right       0 s          id of b
@@ -50,10 +58,15 @@ test('a controller with an embedded database is shown as alone', async (t) => {
   const view = await viewReplicas(
     store,
     alone('1.0.0', () => start),
-    { agents: () => 2, skewMs: () => 0 },
+    { agents: () => 2, skewMs: () => 0, server: () => null },
   );
   assert.deepEqual([view.shared, view.controllers.length, view.controllers[0]?.agents], [false, 1, 2]);
-  assert.match(replicasText(view, start), /^This controller has its database alone\.\n/);
+  assert.match(replicasText(view, start), /^This controller has its database alone\.\n\n {2}CONTROLLER/);
+  const shown = (kind: 'synchronous' | 'asynchronous' | 'none', standbys: number) =>
+    replicasText({ ...view, database: { ...server, timeline: null, replication: { kind, standbys } } }, start);
+  assert.match(shown('synchronous', 0), /timeline unknown, replication synchronous \(no standby attached\)\n/);
+  assert.match(shown('asynchronous', 2), /replication asynchronous \(attached: 2\)\n/);
+  assert.match(shown('none', 0), /replication none\n/);
 });
 
 test('the command line of the list is read strictly', () => {

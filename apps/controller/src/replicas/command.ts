@@ -1,6 +1,7 @@
 import { cleanLines } from '@sallyport/contract/text';
 import { askJson } from '../backup/operator-socket.ts';
 import { strictArguments, UsageError } from '../backup/strict-arguments.ts';
+import type { DatabaseServer } from '../db/postgres/open.ts';
 import type { ReplicasView, ReplicaView } from './overview.ts';
 
 /** The command that lists the controllers of a database. */
@@ -15,7 +16,8 @@ export const replicasHelp = `Usage: sally operator replicas [options]
 
 Lists the controllers that use the database of the running controller, and those that ended within
 the last day: version, agents connected to it, revisions that it was behind when it last looked,
-last contact with the database, and by how much the clock of its machine is wrong.
+last contact with the database, and by how much the clock of its machine is wrong. Says which
+server of the database is used, and whether a failover of it can lose acknowledged changes.
 
   --data-dir DIR    data directory of the controller (SALLYPORT_DATA_DIR, ./data)
   --json            print the result as JSON
@@ -47,7 +49,7 @@ export async function listReplicas({ step, dataDir, json }: ReplicasCommand, sig
 }
 
 /** Describes the controllers of a database for people. `now`: epoch milliseconds. */
-export function replicasText({ shared, controllers }: ReplicasView, now: number): string {
+export function replicasText({ shared, controllers, database }: ReplicasView, now: number): string {
   const heading = shared
     ? `Controllers that share the database: ${controllers.filter(({ alive }) => alive).length}`
     : 'This controller has its database alone.';
@@ -59,7 +61,14 @@ export function replicasText({ shared, controllers }: ReplicasView, now: number)
       .join('  ')
       .trimEnd(),
   );
-  return `${heading}\n\n${lines.map((line) => `  ${line}\n`).join('')}`;
+  const server = !database ? '' : `\n${serverText(database)}\n`;
+  return `${heading}\n${server}\n${lines.map((line) => `  ${line}\n`).join('')}`;
+}
+
+function serverText({ address, timeline, replication: { kind, standbys } }: DatabaseServer): string {
+  const attached = standbys === 0 ? 'no standby attached' : `attached: ${standbys}`;
+  const replication = kind === 'none' ? kind : `${kind} (${attached})`;
+  return `Database: ${address}, timeline ${timeline ?? 'unknown'}, replication ${replication}`;
 }
 
 const headings = ['CONTROLLER', 'STATE', 'VERSION', 'AGENTS', 'BEHIND', 'LAST CONTACT', 'CLOCK', 'RUNNING FOR', 'ID'];

@@ -1,3 +1,4 @@
+import type { DatabaseServer } from '../db/postgres/open.ts';
 import { allReplicas } from '../db/replica-rows.ts';
 import { unscoped } from '../db/scoped.ts';
 import type { Store } from '../db/store.ts';
@@ -28,19 +29,22 @@ export interface ReplicasView {
   /** Whether several controllers may use the database. */
   readonly shared: boolean;
   readonly controllers: readonly ReplicaView[];
+  /** Server of the database; null: the embedded database has none. */
+  readonly database: DatabaseServer | null;
 }
 
 /** What is told of a process without a row: it has the database alone. */
 export interface Alone {
   readonly agents: () => number;
   readonly skewMs: () => number;
+  readonly server: () => DatabaseServer | null;
 }
 
 /** Returns who uses the database: first this process, then the others, those that have ended last. */
 export async function viewReplicas(
   { db }: Pick<Store, 'db'>,
   replicas: Pick<Replicas, 'self' | 'isAlive' | 'lastContact'>,
-  { agents, skewMs }: Alone,
+  { agents, skewMs, server }: Alone,
 ): Promise<ReplicasView> {
   const { self } = replicas;
   const rows = await allReplicas(unscoped(db, 'the operator sees the controllers of all tenants'));
@@ -55,7 +59,8 @@ export async function viewReplicas(
       return shown({ id, name, version, startedAt, seenAt }, { self: false, ...figures });
     });
   const mine = { ...first, lastContact: time(replicas.lastContact()) };
-  return { shared: own !== undefined, controllers: [mine, ...others.toSorted((a, b) => +b.alive - +a.alive)] };
+  const controllers = [mine, ...others.toSorted((a, b) => +b.alive - +a.alive)];
+  return { shared: own !== undefined, controllers, database: server() };
 }
 
 const shown = (

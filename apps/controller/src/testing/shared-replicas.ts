@@ -1,7 +1,6 @@
 import pino from 'pino';
 import { openPostgres } from '../db/postgres/open.ts';
 import type { PostgresPlace } from '../db/postgres/place.ts';
-import { postgresMigrations } from '../db/schema-versions.ts';
 import { createStore, type Store } from '../db/store.ts';
 import { newIdentity, SharedReplicas } from '../replicas/shared.ts';
 
@@ -33,7 +32,7 @@ export async function joinReplica(place: PostgresPlace): Promise<TestReplica> {
     ended: trouble,
     heard: (payload: string) => replicas?.heard(payload),
   };
-  const database = await openPostgres([place], events, postgresMigrations, identity.sharing);
+  const database = await openPostgres([place], events, { sharing: identity.sharing });
   const made = createStore(database, database.now);
   store = made;
   const joined = new SharedReplicas(identity, database, made, pino({ level: 'silent' }));

@@ -1,9 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
-import { elapsed, measure } from './clock.ts';
+import { OperatorError } from '../../errors.ts';
+import { elapsed, type Measured, measure } from './clock.ts';
 import { isLost } from './failures.ts';
-import type { PostgresPlaces } from './place.ts';
+import type { PostgresPlace, PostgresPlaces } from './place.ts';
 import { cutConnection } from './pool.ts';
+import type { Acceptance } from './server.ts';
 import { DatabaseTaken, type LockedSession, lockDatabase, type Sharing, silenceMs, startLock } from './session.ts';
 
 /** What the holder of the lock is told. */
@@ -12,6 +14,10 @@ export interface LockEvents {
   readonly lost: (error: unknown) => void;
   /** The lock was taken again, and nothing uses the database yet. A rejection means that this process cannot go on. */
   readonly check: (session: LockedSession) => Promise<void>;
+  /** Looks at the server now and then. OperatorError means that this process cannot go on. */
+  readonly look: (client: pg.Client) => Promise<void>;
+  /** No server can be used, for a reason that was not told last. */
+  readonly refused?: (error: unknown) => void;
   /** The database can be used again. */
   readonly back: () => void;
   /** This process cannot go on: another controller has the database, or had it. */
@@ -21,6 +27,13 @@ export interface LockEvents {
 }
 
 const retryMs = 200;
+/** What a lock is taken with, again and again. */
+export interface LockSettings {
+  readonly places: PostgresPlaces;
+  readonly sharing: Sharing | null;
+  readonly accept: Acceptance;
+}
+
 const pingMs = 5_000;
 const sharedPingMs = 2_000;
 /** Most notifications that wait to be sent. They may get lost, so more are dropped. */
@@ -31,8 +44,7 @@ const mostUnsent = 10_000;
  * clock on the way. When the session ends, it tries to get the lock back until it is stopped.
  */
 export class ControllerLock {
-  readonly #places: PostgresPlaces;
-  readonly #sharing: Sharing | null;
+  readonly #settings: LockSettings;
   readonly #events: LockEvents;
   #client: pg.Client;
   /** When the server was asked last and answered, as elapsed time. */
@@ -49,14 +61,18 @@ export class ControllerLock {
   /** Time of the database less elapsed time. */
   #ahead: number;
 
-  constructor(places: PostgresPlaces, sharing: Sharing | null, session: LockedSession, events: LockEvents) {
-    this.#places = places;
-    this.#sharing = sharing;
+  constructor(settings: LockSettings, session: LockedSession, events: LockEvents) {
+    this.#settings = settings;
     this.#events = events;
     this.#session = session;
     this.#client = session.client;
     this.#ahead = session.ahead;
     this.#watch(session.client);
+  }
+
+  /** The server that the session is at, or was last. */
+  get place(): PostgresPlace {
+    return this.#session.place;
   }
 
   /**
@@ -134,7 +150,7 @@ export class ControllerLock {
     this.#timer = setTimeout(
       () => {
         const askedAt = elapsed.now();
-        this.#alone(() => measure(client)).then(
+        this.#alone(() => this.#look(client)).then(
           (measured) => {
             // An answer from before a stop of this process, or a question that waited behind others.
             if (elapsed.now() - this.#contactAt >= silenceMs) return giveUp();
@@ -143,15 +159,29 @@ export class ControllerLock {
             this.#contactAt = askedAt;
             this.#pingLater(client);
           },
-          (error: unknown) => this.#lost(client, error),
+          (error: unknown) => (error instanceof OperatorError ? this.#end(client, error) : this.#lost(client, error)),
         );
       },
-      this.#sharing === null ? pingMs : sharedPingMs,
+      this.#settings.sharing === null ? pingMs : sharedPingMs,
     ).unref();
   }
 
   #stopTimers(): void {
     for (const timer of [this.#timer, this.#patience]) if (timer !== null) clearTimeout(timer);
+  }
+
+  async #look(client: pg.Client): Promise<Measured> {
+    const measured = await measure(client);
+    await this.#events.look(client);
+    return measured;
+  }
+
+  #end(client: pg.Client, error: unknown): void {
+    if (this.#stopped || client !== this.#client || !this.#held) return;
+    this.#held = false;
+    this.#stopTimers();
+    cutConnection(client);
+    this.#events.ended(error);
   }
 
   #lost(client: pg.Client, error: unknown): void {
@@ -164,10 +194,18 @@ export class ControllerLock {
   }
 
   async #return(): Promise<void> {
+    let told = '';
+    const tell = (error: unknown) => {
+      if (String(error) !== told) this.#events.refused?.(error);
+      told = String(error);
+    };
+    const { places, sharing, accept } = this.#settings;
     while (!this.#stopped) {
-      const session = await lockDatabase(this.#places, this.#sharing, this.#session).catch(async (error: unknown) => {
+      const former = this.#session;
+      const session = await lockDatabase(places, sharing, former, accept).catch(async (error: unknown) => {
         // Another controller has it: this one must not go on with what it remembers.
         if (error instanceof DatabaseTaken) throw error;
+        tell(error);
         await sleep(retryMs);
         return null;
       });
@@ -179,6 +217,8 @@ export class ControllerLock {
       } catch (error) {
         await client.end().catch(() => undefined);
         if (!isLost(error)) throw error;
+        tell(error);
+        await sleep(retryMs);
         continue;
       }
       if (this.#stopped) return void (await client.end().catch(() => undefined));

@@ -6,12 +6,14 @@ import type { Database } from '../schema.ts';
 import { type Migrations, postgresMigrations } from '../schema-versions.ts';
 import type { Notice } from '../types.ts';
 import { postgresDialect } from './dialect.ts';
-import { openFailure } from './failures.ts';
+import { isLost, openFailure } from './failures.ts';
+import { lostText, type PrimaryMemory, PrimaryServer, type Replication } from './known-primary.ts';
 import { ControllerLock } from './lock.ts';
 import { migratePostgres, schemaOf } from './migrate.ts';
-import type { PostgresPlaces } from './place.ts';
+import { type PostgresPlace, type PostgresPlaces, shownPlace } from './place.ts';
 import { PostgresPool } from './pool.ts';
-import { beginStart, lockDatabase, type Sharing } from './session.ts';
+import type { Settled } from './primary.ts';
+import { beginStart, type LockedSession, lockDatabase, type Sharing } from './session.ts';
 
 /** What the opener of a PostgreSQL database is told later. */
 export interface PostgresEvents {
@@ -22,6 +24,12 @@ export interface PostgresEvents {
   readonly back: (heads: readonly Notice[]) => void;
   /** This process cannot go on with the database. */
   readonly ended: (error: unknown) => void;
+  /** The database has another primary server now, and no acknowledged change was lost with the one before. */
+  readonly moved?: (place: PostgresPlace, primary: Pick<PrimaryServer, 'timeline'>) => void;
+  /** What a failover can lose has changed. */
+  readonly replication?: (replication: Replication) => void;
+  /** No server can be used at the moment, for a reason that was not told last. */
+  readonly refused?: (error: unknown) => void;
   /** Another controller sent a notification. */
   readonly heard?: (payload: string) => void;
 }
@@ -35,16 +43,46 @@ export const clockTrouble = (skewMs: number): string | null =>
     ? null
     : `The clock of this machine differs by ${Math.abs(skewMs)} ms from the one of the database`;
 
+/** The server that a database is on. */
+export interface DatabaseServer {
+  /** User, host, port and database. */
+  readonly address: string;
+  /** Grows with each promotion; null: the server does not tell. */
+  readonly timeline: number | null;
+  readonly replication: Replication;
+}
+
 /** A PostgreSQL database as this controller uses it. */
 export class PostgresDatabase extends Kysely<Database> {
   readonly #lock: ControllerLock;
+  readonly #primary: PrimaryServer;
   /** Whether no controller has ever started with this database. */
   readonly isFresh: boolean;
+  /** What was found about the server at the start. */
+  readonly settled: Settled;
 
-  constructor(pool: PostgresPool, lock: ControllerLock, isFresh: boolean) {
+  constructor(
+    pool: PostgresPool,
+    lock: ControllerLock,
+    primary: PrimaryServer,
+    { isFresh, settled }: { readonly isFresh: boolean; readonly settled: Settled },
+  ) {
     super({ dialect: postgresDialect(pool) });
     this.#lock = lock;
+    this.#primary = primary;
     this.isFresh = isFresh;
+    this.settled = settled;
+  }
+
+  /** This process works in an epoch, and ends when there is another one. */
+  worksIn(epoch: string): void {
+    this.#primary.worksIn(epoch);
+  }
+
+  /** Returns where the database is at the moment, and what a failover of its server can lose. */
+  server(): DatabaseServer {
+    const { timeline, replication } = this.#primary;
+    return { address: shownPlace(this.#lock.place), timeline, replication };
   }
 
   /** The time of the database, epoch milliseconds. */
@@ -82,17 +120,23 @@ export class PostgresDatabase extends Kysely<Database> {
   }
 }
 
-/**
- * Opens a PostgreSQL database and migrates it to the present schema. Without `sharing` it is for this process alone: a
- * second controller is refused while this one lives. Throws OperatorError.
- */
+/** How a PostgreSQL database is opened. */
+export interface PostgresOpening {
+  readonly migrations?: Migrations;
+  /** Left out: the database is for this process alone, and a second controller is refused while it lives. */
+  readonly sharing?: Sharing | null;
+  /** Left out: nothing is known of earlier servers. */
+  readonly memory?: PrimaryMemory;
+}
+
+/** Opens a PostgreSQL database and migrates it to the present schema. Throws OperatorError. */
 export async function openPostgres(
   places: PostgresPlaces,
   events: PostgresEvents,
-  migrations: Migrations = postgresMigrations,
-  sharing: Sharing | null = null,
+  { migrations = postgresMigrations, sharing = null, memory }: PostgresOpening = {},
 ): Promise<PostgresDatabase> {
-  const session = await lockDatabase(places, sharing);
+  const primary = new PrimaryServer(memory ?? null);
+  const session = await lockDatabase(places, sharing, null, primary.accept);
   const { client, place, server } = session;
   const process = randomUUID();
   try {
@@ -100,28 +144,67 @@ export async function openPostgres(
     const { tables } = await schemaOf(client);
     await migratePostgres(client, place, migrations);
     const isFresh = !tables.has('meta') || !(await hasIdentity(client));
+    const settled = await primary.settle(session, false);
     await sign(client, process);
     let heads: Notice[] = [];
     const left = () => lock.doubt(new Error('a new connection has led to another server'));
     const pool = new PostgresPool(place, () => lock.usable, { startedAt: server.startedAt, left });
-    const lock = new ControllerLock(places, sharing, session, {
+    const lock = new ControllerLock({ places, sharing, accept: primary.accept }, session, {
       ...events,
       lost: (error) => {
         pool.cut();
         events.lost(error);
       },
-      check: async ({ client, place, server }) => {
-        if (sharing === null) await refuseOthersWork(client, process);
-        ({ rows: heads } = await client.query<Notice>('SELECT id AS tenant, revision FROM tenants'));
-        events.check(heads);
-        pool.moveTo(place, { startedAt: server.startedAt, left });
+      check: async (session) => {
+        heads = await checkReturn(session, sharing === null ? process : null, primary, events);
+        pool.moveTo(session.place, { startedAt: session.server.startedAt, left });
+      },
+      look: async (client) => {
+        const before = primary.replication;
+        await primary.look(client);
+        if (differ(before, primary.replication)) events.replication?.(primary.replication);
+        void primary.note(database).catch(() => undefined);
       },
       back: () => events.back(heads),
     });
-    return new PostgresDatabase(pool, lock, isFresh);
+    const database = new PostgresDatabase(pool, lock, primary, { isFresh, settled });
+    return database;
   } catch (error) {
     await client.end().catch(() => undefined);
     throw openFailure(error, place);
+  }
+}
+
+const differ = (a: Replication, b: Replication): boolean =>
+  a.kind !== b.kind || (a.standbys === 0) !== (b.standbys === 0);
+
+/** Returns the revisions of tenants after a loss of the session. Throws when this process cannot go on with the database. */
+async function checkReturn(
+  session: LockedSession,
+  process: string | null,
+  primary: PrimaryServer,
+  events: PostgresEvents,
+): Promise<Notice[]> {
+  const { client } = session;
+  const { rows: heads } = await client.query<Notice>('SELECT id AS tenant, revision FROM tenants');
+  const trouble = await failureOf(async () => {
+    if (process !== null) await refuseOthersWork(client, process);
+    events.check(heads);
+  });
+  const { loss, promoted } = await primary.settle(session, trouble !== null);
+  if (loss !== null) throw new OperatorError(lostText);
+  if (trouble !== null) throw trouble;
+  if (promoted) events.moved?.(session.place, primary);
+  return heads;
+}
+
+async function failureOf(work: () => Promise<void>): Promise<unknown> {
+  try {
+    await work();
+    return null;
+  } catch (error) {
+    if (isLost(error)) throw error;
+    return error;
   }
 }
 
