@@ -1,8 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { Cleanup, PostgresServer } from '@sallyport/testkit';
-import pg from 'pg';
-import { clientConfig } from '../../apps/controller/src/db/postgres/pool.ts';
 import {
   type KnownPrimary,
   lossKey,
@@ -10,6 +8,7 @@ import {
   settlePrimary,
   storeNote,
 } from '../../apps/controller/src/db/postgres/primary.ts';
+import { reachPrimary } from '../../apps/controller/src/db/postgres/server.ts';
 import { clonePostgres } from '../../apps/controller/src/testing/postgres.ts';
 
 const cleanup = new Cleanup();
@@ -23,8 +22,7 @@ after(() => cleanup.run());
 /** Another database with an epoch, and the server of it on any timeline. */
 async function openRules() {
   const { db, place } = await clonePostgres(server.url());
-  const client = new pg.Client(clientConfig(place));
-  await client.connect();
+  const { client } = await reachPrimary([place], 10_000);
   cleanup.add(async () => {
     await client.end();
     await db.destroy();
