@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { placeOf } from '../../../apps/controller/src/testing/postgres.ts';
+import { MemoryReplicas } from '../../../apps/controller/src/testing/replicas.ts';
 import { Administrator, type Ask } from '../../protocol/administrator.ts';
 import type { TestController } from '../../protocol/controller.ts';
 import { SharedTestDatabase } from '../../protocol/database.ts';
 import { pick } from '../../protocol/dice.ts';
 import { type Owner, type Tenant, World } from '../../protocol/harness.ts';
 import { Storm } from '../../protocol/storm.ts';
-import { Network } from './network.ts';
 
 /** A history of replicas that share a database. */
 export interface ModelOptions {
@@ -67,14 +67,16 @@ class Model {
         made.oracle.busy += by;
       };
       for (let n = 0; n < replicas; n++) databases.push(new SharedTestDatabase(place, used));
-      const network = new Network({
-        clock: made.clock,
-        dice: made.dice,
-        delayMs: () => made.weather.delayMs,
-        lossRate: () => weather.lossRate,
-        moved: () => made.moved(),
+      const carry = (run: () => void) => {
+        made.moved();
+        if (made.dice() >= weather.lossRate) made.clock.after(made.dice() * made.weather.delayMs, run);
+      };
+      const network = new MemoryReplicas(made.clock.now, {
+        timers: { ...made.clock, soon: (run) => void made.clock.after(1, run) },
+        carry,
         waits: (by) => {
           made.waits += by;
+          made.moved();
         },
         failed: (what, error) => made.violations.push(`${what}: ${error instanceof Error ? error.stack : error}`),
       });
@@ -82,7 +84,10 @@ class Model {
         size: replicas,
         database: (n) => of(databases, n),
         skewMs: (n) => of(skews, n),
-        join: (n, store) => network.join(store, `replica ${n}`, () => of(databases, n).reachable),
+        join: (n, store) => {
+          const member = network.join(`replica ${n}`, { store, reaches: () => of(databases, n).reachable });
+          return { replicas: member, leave: () => network.kill(member) };
+        },
       };
     });
     const model = new Model(world, databases, weather, skews);
