@@ -66,7 +66,9 @@ export class TestController {
   async start(): Promise<void> {
     const { clock, oracle, database, join, skewMs = () => 0 } = this.#options;
     const now = () => clock.now() + skewMs();
-    const store = oracle.watch(createStore(database.open(), now));
+    // Simulated time stands still while a commit is under way.
+    const patienceMs = 250;
+    const store = oracle.watch(createStore(database.open(), now, undefined, undefined, patienceMs));
     const joined = join?.(store);
     const box = createSecretBox(Buffer.alloc(32, 7));
     const identity = await loadIdentity(store, box);

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { openDatabase } from '../../apps/controller/src/db/open.ts';
 import { DatabaseUnavailable } from '../../apps/controller/src/db/postgres/failures.ts';
 import type { PostgresPlace } from '../../apps/controller/src/db/postgres/place.ts';
-import { type CountedDatabase, countedDatabase } from '../../apps/controller/src/testing/counted-database.ts';
+import { type CountedDatabase, countedDatabase, type LostCommit } from '../../apps/controller/src/testing/counted-database.ts';
 
 /** The database of one controller of a test, from one start of it to the next. */
 export interface TestDatabase {
@@ -58,6 +58,8 @@ export class SharedTestDatabase implements TestDatabase {
   #process = { dead: false };
   /** Whether this controller reaches the server. It does when it starts. */
   reachable = true;
+  /** The next commits get no answer, each in its way. */
+  lostCommits: LostCommit[] = [];
 
   /** `used` counts the uses of the database that are under way. */
   constructor(place: PostgresPlace, used: (by: 1 | -1) => void) {
@@ -73,7 +75,8 @@ export class SharedTestDatabase implements TestDatabase {
       if (process.dead) throw new Error('the process is dead');
       if (!this.reachable) throw new DatabaseUnavailable();
     };
-    return countedDatabase(this.#place, check, this.#used);
+    const loses = () => (process.dead ? null : (this.lostCommits.shift() ?? null));
+    return countedDatabase(this.#place, { check, used: this.#used, loses });
   }
 
   die(): void {

@@ -7,11 +7,17 @@ import type { Database } from './schema.ts';
 import { scoped } from './scoped.ts';
 import { readAtOnce } from './transactions.ts';
 import type { Change, Head, LoggedChange, Notice, Store, Tx, WriteCheck, WriteContext } from './types.ts';
-import { Writers, type Written } from './writers.ts';
+import { type Commit, Writers, type Written } from './writers.ts';
 
 export type * from './types.ts';
 
-/** Makes a store. `listenerFailed` gets what commit listeners throw, after the write is done. */
+/** How long the fate of a commit without an answer is asked for, milliseconds. */
+const patienceMs = 10_000;
+
+/**
+ * Makes a store. `listenerFailed` gets what commit listeners throw, after the write is done. `patience`: milliseconds for
+ * which the fate of a commit without an answer is asked for.
+ */
 export function createStore(
   db: Kysely<Database> & { readonly trouble?: () => string | null },
   now: () => number,
@@ -19,6 +25,7 @@ export function createStore(
   listenerFailed: (error: unknown) => void = (error) => {
     throw error;
   },
+  patience = patienceMs,
 ): Store {
   const listeners: ((notice: Notice) => void)[] = [];
   const log = new ChangeLog();
@@ -27,12 +34,13 @@ export function createStore(
   };
   const generations = new Map<string, number>();
   const written = (tenant: string) => generations.set(tenant, (generations.get(tenant) ?? 0) + 1);
-  const writers = new Writers(db, written, ({ tenant, revision, changes }) => {
+  const committed = ({ tenant, revision, changes }: Commit) => {
     if (revision !== null) log.committed(tenant, { revision, changes });
     const notice = { tenant, revision: revision ?? log.head(tenant) };
     // Consumers of a tenant of which nothing was heard have nothing to look at.
     if (notice.revision > 0) tell(notice);
-  });
+  };
+  const writers = new Writers({ db, written, committed, patienceMs: patience });
   return {
     db,
     now,

@@ -36,6 +36,8 @@ interface WriterDeps {
   readonly db: Kysely<Database>;
   readonly written: (tenant: string) => void;
   readonly committed: (commit: Commit) => void;
+  /** How long the fate of a commit without an answer is asked for. */
+  readonly patienceMs: number;
 }
 
 /**
@@ -48,9 +50,9 @@ export class Writers {
   readonly #writers = new Map<string, GroupWriter>();
   #storageFull = false;
 
-  constructor(db: Kysely<Database>, written: WriterDeps['written'], committed: WriterDeps['committed']) {
-    this.#deps = { db, written, committed };
-    this.#byTenant = hasRowLocks(db);
+  constructor(deps: WriterDeps) {
+    this.#deps = deps;
+    this.#byTenant = hasRowLocks(deps.db);
   }
 
   /** Whether the last write failed because the disk is full. */
@@ -146,8 +148,8 @@ class PlainCommit implements GroupCommit {
   }
 }
 
-/** How long the fate of a commit is asked for, and how often. */
-const [askMs, askEveryMs] = [10_000, 200];
+/** How often the fate of a commit is asked for. */
+const askEveryMs = 200;
 
 /** Commits to a server that can vanish before it has answered. Each transaction leaves a mark, by which its fate is found out. */
 class MarkedCommit implements GroupCommit {
@@ -158,39 +160,65 @@ class MarkedCommit implements GroupCommit {
   }
 
   async run(group: readonly Job[]): Promise<unknown[]> {
-    const mark = randomUUID();
-    let last: Attempted | null = null;
-    const commit = (carefully: boolean) =>
-      inTransaction(this.#deps.db, async (trx) => {
-        last = null;
-        return attemptAll(trx, group, this.#deps, carefully, (attempted, open) => {
-          leaveMark(open, mark, Date.now());
-          last = attempted;
-        });
-      });
-    const { settle, failures } = await quicklyOrCarefully(group, commit).catch((error: unknown) => {
-      // Everything before the commit was undone when the connection ended.
-      if (last === null || !isLost(error)) throw error;
-      return this.#findOut(group, mark, last);
-    });
+    const attempts = new Attempts(this.#deps, group);
+    const { settle, failures } = await quicklyOrCarefully(group, (carefully) => attempts.first(carefully)).catch(
+      (error: unknown) => {
+        // Everything before the commit was undone when the connection ended.
+        if (attempts.last === null || !isLost(error)) throw error;
+        return this.#findOut(attempts);
+      },
+    );
     for (const each of settle) each();
     return failures;
   }
 
-  /** Returns what was committed: the first attempt, or a repetition when the first was undone. */
-  async #findOut(group: readonly Job[], mark: string, first: Attempted): Promise<Attempted> {
-    const until = performance.now() + askMs;
+  /** Returns what was committed: the last attempt, or a repetition when that was undone. */
+  async #findOut(attempts: Attempts): Promise<Attempted> {
+    const until = performance.now() + this.#deps.patienceMs;
     for (;;) {
       try {
-        return await inTransaction(this.#deps.db, async (trx) =>
-          (await takeMark(trx, mark, Date.now())) ? attemptAll(trx, group, this.#deps, true) : first,
-        );
+        return await attempts.next();
       } catch (error) {
         if (!isLost(error)) throw error;
         if (performance.now() > until) throw new DatabaseUnavailable(unknownText, error);
         await sleep(askEveryMs);
       }
     }
+  }
+}
+
+/** Attempts to commit one group. All leave the same mark, so that one of them at most is committed. */
+class Attempts {
+  /** The last one that got as far as its commit. */
+  last: Attempted | null = null;
+  readonly #mark = randomUUID();
+  readonly #deps: WriterDeps;
+  readonly #group: readonly Job[];
+
+  constructor(deps: WriterDeps, group: readonly Job[]) {
+    this.#deps = deps;
+    this.#group = group;
+  }
+
+  first(carefully: boolean): Promise<Attempted> {
+    return inTransaction(this.#deps.db, async (trx) => {
+      this.last = null;
+      return attemptAll(trx, this.#group, this.#deps, carefully, (attempted, open) => {
+        leaveMark(open, this.#mark, Date.now());
+        this.last = attempted;
+      });
+    });
+  }
+
+  /** Returns the last attempt when it was committed, and else makes another one. */
+  next(): Promise<Attempted> {
+    return inTransaction(this.#deps.db, async (trx) => {
+      const { last } = this;
+      if (!(await takeMark(trx, this.#mark, Date.now())) && last !== null) return last;
+      return attemptAll(trx, this.#group, this.#deps, true, (attempted) => {
+        this.last = attempted;
+      });
+    });
   }
 }
 
