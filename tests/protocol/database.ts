@@ -4,7 +4,11 @@ import { join } from 'node:path';
 import { openDatabase } from '../../apps/controller/src/db/open.ts';
 import { DatabaseUnavailable } from '../../apps/controller/src/db/postgres/failures.ts';
 import type { PostgresPlace } from '../../apps/controller/src/db/postgres/place.ts';
-import { type CountedDatabase, countedDatabase, type LostCommit } from '../../apps/controller/src/testing/counted-database.ts';
+import {
+  type CountedDatabase,
+  countedDatabase,
+  type LostCommit,
+} from '../../apps/controller/src/testing/counted-database.ts';
 
 /** The database of one controller of a test, from one start of it to the next. */
 export interface TestDatabase {

@@ -32,9 +32,9 @@ const create = (store: Store, tenant: string): Promise<string> =>
   });
 
 const noted = async ({ db }: Store, ids: readonly string[]) =>
-  (await db.selectFrom('change_log').select('object_id').where('object_id', 'in', ids).orderBy('revision').execute()).map(
-    ({ object_id }) => object_id,
-  );
+  (
+    await db.selectFrom('change_log').select('object_id').where('object_id', 'in', ids).orderBy('revision').execute()
+  ).map(({ object_id }) => object_id);
 
 /** Each of them several commits in a row: the first one, and repetitions. */
 const histories: LostCommit[][] = [
@@ -58,7 +58,10 @@ for (const history of histories)
   });
 
 test('a write of which nothing can be found out in time is refused as not known, and is there once at most', async (t) => {
-  for (const history of [['before', 'before'], ['after', 'before']] as const) {
+  for (const history of [
+    ['before', 'before'],
+    ['after', 'before'],
+  ] as const) {
     const { store, lost, tenant, head } = await open(t, 0);
     const before = await head();
     lost.push(...history);

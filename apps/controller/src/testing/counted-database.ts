@@ -1,8 +1,8 @@
 import { Kysely, type PostgresPoolClient } from 'kysely';
 import { postgresDialect } from '../db/postgres/dialect.ts';
+import { DatabaseUnavailable } from '../db/postgres/failures.ts';
 import type { PostgresPlace } from '../db/postgres/place.ts';
 import { PostgresPool } from '../db/postgres/pool.ts';
-import { DatabaseUnavailable } from '../db/postgres/failures.ts';
 import type { Database } from '../db/schema.ts';
 
 /** What a store is made of. */

@@ -108,8 +108,8 @@ export class MemoryReplica implements Replicas {
   /** When the database last answered. Null: this replica has lost it for ever. */
   contact: (() => number) | null;
   readonly #network: MemoryReplicas;
+  readonly reaches: () => boolean;
   readonly #store: Store | null;
-  readonly #reaches: () => boolean;
   readonly #listeners = new Set<() => void>();
   readonly #handlers = new Map<string, MessageHandler>();
   readonly #followers: { readonly kind: string; readonly listener: (fact: StoredFact) => void }[] = [];
@@ -123,10 +123,10 @@ export class MemoryReplica implements Replicas {
     this.self = self;
     this.#network = network;
     this.#store = store ?? null;
-    this.#reaches = () => !this.ended && reaches();
+    this.reaches = () => !this.ended && reaches();
     this.#contactAt = network.now();
     this.contact = () => {
-      if (this.#reaches()) this.#contactAt = network.now();
+      if (this.reaches()) this.#contactAt = network.now();
       return this.#contactAt;
     };
     this.facts = {
@@ -184,7 +184,10 @@ export class MemoryReplica implements Replicas {
   tell(to: string, topic: string, body: unknown): void {
     const sent = copy(body);
     const targets = to === 'others' ? this.#others().map(({ self }) => self.id) : [to];
-    for (const id of targets) this.#send(id, (target) => void target?.#handle(topic, sent, this.self.id));
+    const arrived = (target: MemoryReplica | null) => {
+      if (target !== null) void target.#handle(topic, sent, this.self.id);
+    };
+    for (const id of targets) this.#send(id, arrived);
   }
 
   ask(to: string, topic: string, body: unknown, timeoutMs = Number.POSITIVE_INFINITY): Promise<unknown> {
@@ -209,11 +212,11 @@ export class MemoryReplica implements Replicas {
 
   /** Null arrives: the message got lost, because of this network and not of its weather. */
   #send(to: string, arrived: (target: MemoryReplica | null) => void): void {
-    if (!this.#reaches()) return;
+    if (!this.reaches()) return;
     const road = `${this.self.id} ${to}`;
     const arrive = () => {
       const target = this.#network.member(to);
-      const there = target !== undefined && target.#reaches() && !this.#network.cut.has(road);
+      const there = target?.reaches() === true && !this.#network.cut.has(road);
       arrived(there ? target : null);
     };
     this.#network.weather.carry(arrive);
@@ -229,7 +232,7 @@ export class MemoryReplica implements Replicas {
   }
 
   #notice(tenant: string, revision: number): void {
-    if (!this.#reaches()) return;
+    if (!this.reaches()) return;
     this.#foreign = true;
     try {
       this.#store?.noticed({ tenant, revision });
@@ -239,7 +242,7 @@ export class MemoryReplica implements Replicas {
   }
 
   #write(): void {
-    if (!this.#reaches()) return;
+    if (!this.reaches()) return;
     const { facts, weather } = this.#network;
     for (const [key, fact] of this.#unwritten) {
       if ((facts.get(key)?.generation ?? 0) > fact.generation) continue;
@@ -250,7 +253,7 @@ export class MemoryReplica implements Replicas {
   }
 
   #hear(fact: StoredFact): void {
-    if (!this.#reaches()) return;
+    if (!this.reaches()) return;
     for (const { kind, listener } of this.#followers) if (kind === fact.kind) listener(fact);
   }
 
@@ -271,11 +274,11 @@ export class MemoryReplica implements Replicas {
       .join();
     if (shown !== this.#shown) this.tellListeners();
     this.#shown = shown;
-    if (!this.#reaches()) return;
+    if (!this.reaches()) return;
     this.#write();
     this.#hearAll();
     this.#readHeads().catch((error: unknown) => {
-      if (this.#reaches()) failed('reading revisions', error);
+      if (this.reaches()) failed('reading revisions', error);
     });
   }
 
