@@ -10,7 +10,7 @@ import { Doorway, type DoorwayHost, type Visitor } from './doorway.ts';
 import { ChannelEvents } from './events.ts';
 import type { Place } from './gate.ts';
 import { Heartbeats } from './heartbeats.ts';
-import { endInSlices, leaseStart, watchContact } from './holding.ts';
+import { endInSlices, isCutOff, leaseStart, watchContact } from './holding.ts';
 import { moveLinks } from './key-move.ts';
 import { canonicalKey, sameKey } from './keys.ts';
 import { LastHandshakes } from './last-handshakes.ts';
@@ -105,7 +105,7 @@ class ChannelServer implements AgentChannel {
       failed: (err) => log.warn({ err }, 'an upgrade to the agent channel failed'),
     });
     this.#linkHost = {
-      ...{ clock, timers, limits, queue },
+      ...{ clock, timers, limits, queue, isCutOff: () => isCutOff(deps) },
       carryOut: (link, effect) => this.#carryOut(link, effect),
       sent: ({ type }) => countSent(this.#counters, type),
       ended: (link, ending) => this.#ended(link, ending),

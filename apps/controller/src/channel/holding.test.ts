@@ -64,6 +64,22 @@ test('fifteen seconds after the last contact agents are sent away', async (t) =>
   assert.deepEqual([code, final], ['busy', false]);
 });
 
+test('a controller that stood still counts nothing that agents sent meanwhile, before any of its timers runs', async (t) => {
+  const all = new Controllers(t);
+  const a = await all.start('a');
+  const one = await connected(all, a);
+  const { lastSeen } = a.channel.presence(one.id);
+  const facts = all.network.facts.size;
+  const now = all.time.clock();
+  a.replica.contact = () => now - 15_000;
+  one.agent.beat(now + 1);
+  one.agent.send({ type: 'need-snapshot', reason: 'test' });
+  const { code, final } = await one.agent.expect('refused');
+  assert.deepEqual([code, final], ['busy', false]);
+  assert.equal(one.agent.received.filter(({ type }) => type === 'snapshot').length, 1, 'it signs nothing');
+  assert.deepEqual([a.channel.presence(one.id).lastSeen, all.network.facts.size], [lastSeen, facts]);
+});
+
 test('a lease ends no later than the last contact plus its length', async (t) => {
   const { all, a, one, lost } = await lostContact(t);
   await beats(all, a, one, 9_000);

@@ -43,6 +43,13 @@ const endAfterMs = 15_000;
 const lookMs = 500;
 
 /**
+ * Whether this process was without the database for so long that its agents belong to others. A process that stood still
+ * knows it before it reads what agents sent meanwhile.
+ */
+export const isCutOff = ({ holding, clock }: Pick<CutOffHost, 'clock'> & Partial<CutOffHost>): boolean =>
+  holding !== undefined && clock() - holding.lastContact() >= endAfterMs;
+
+/**
  * Ends all connections after a time without the database, and goes on with them when it is back earlier. Returns a function
  * that ends the look.
  */
@@ -53,7 +60,7 @@ export function watchContact({ holding, clock, timers, links }: CutOffHost): () 
     const signs = holding.maySign();
     if (signs && cut) for (const link of links) link.pump();
     cut = !signs;
-    if (clock() - holding.lastContact() < endAfterMs) return;
+    if (!isCutOff({ holding, clock })) return;
     for (const link of [...links]) link.input({ type: 'rejected', code: 'busy' });
   };
   let cancel = timers.after(lookMs, look);

@@ -24,6 +24,8 @@ export interface LinkHost {
   readonly timers: Timers;
   readonly limits: ChannelLimits;
   readonly queue: WorkQueue;
+  /** Whether agents belong to other processes by now, and nothing that they sent counts here. */
+  readonly isCutOff: () => boolean;
   /** Carries out effects that do not concern the socket. */
   readonly carryOut: (link: Link, effect: Exclude<SessionEffect, { kind: 'send' | 'seal' | 'end' }>) => void;
   readonly sent: (message: ControllerMessage) => void;
@@ -113,7 +115,8 @@ export class Link {
   /** Takes an event of the socket. Does not throw: a failure of one connection ends that connection. */
   take(event: SocketEvent): void {
     try {
-      if (event.kind === 'message') this.#arrived(event.data, event.isBinary);
+      if (event.kind === 'message' && this.#host.isCutOff()) this.input({ type: 'rejected', code: 'busy' });
+      else if (event.kind === 'message') this.#arrived(event.data, event.isBinary);
       else if (event.kind === 'ping') this.#spend(0);
       else if (event.kind === 'close') this.#closed(event.code);
       // Protocol violations and resets; 'close' follows each of them.
