@@ -176,7 +176,7 @@ export function createApp<C extends Channel & LocalAgents>(deps: AppDeps<C>): Ap
       await sessions.flush();
       await asOnlyRunner(store, 'upkeep', async (still) => {
         await forgetUnusedNames(store);
-        await forgetOldMarks(store, Date.now());
+        await forgetOldMarks(store, store.now());
         if (!replicas.alone) await forgetDeletedAgents(store);
         await forgetOldAnswers(store);
         await ageMails(store);

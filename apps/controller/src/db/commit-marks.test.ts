@@ -7,8 +7,8 @@ import { unscoped } from './scoped.ts';
 test('marks of old transactions go with maintenance, and new ones stay', async (t) => {
   const app = await openTestApp(t);
   const { db } = app.store;
-  await takeMark(db, 'old', Date.now() - 2 * 3_600_000);
-  await takeMark(db, 'new', Date.now());
+  await takeMark(db, 'old', app.store.now() - 2 * 3_600_000);
+  await takeMark(db, 'new', app.store.now());
   await app.app.maintain();
   const marks = await unscoped(db, 'marks belong to no tenant').selectFrom('commit_marks').select('id').execute();
   assert.ok(!marks.some(({ id }) => id === 'old'));

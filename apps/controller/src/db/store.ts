@@ -40,7 +40,7 @@ export function createStore(
     // Consumers of a tenant of which nothing was heard have nothing to look at.
     if (notice.revision > 0) tell(notice);
   };
-  const writers = new Writers({ db, written, committed, patienceMs: patience });
+  const writers = new Writers({ db, now, written, committed, patienceMs: patience });
   return {
     db,
     now,

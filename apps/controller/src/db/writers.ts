@@ -34,6 +34,8 @@ interface Job {
 
 interface WriterDeps {
   readonly db: Kysely<Database>;
+  /** Time of the database. */
+  readonly now: () => number;
   readonly written: (tenant: string) => void;
   readonly committed: (commit: Commit) => void;
   /** How long the fate of a commit without an answer is asked for. */
@@ -204,7 +206,7 @@ class Attempts {
     return inTransaction(this.#deps.db, async (trx) => {
       this.last = null;
       return attemptAll(trx, this.#group, this.#deps, carefully, (attempted, open) => {
-        leaveMark(open, this.#mark, Date.now());
+        leaveMark(open, this.#mark, this.#deps.now());
         this.last = attempted;
       });
     });
@@ -214,7 +216,7 @@ class Attempts {
   next(): Promise<Attempted> {
     return inTransaction(this.#deps.db, async (trx) => {
       const { last } = this;
-      if (!(await takeMark(trx, this.#mark, Date.now())) && last !== null) return last;
+      if (!(await takeMark(trx, this.#mark, this.#deps.now())) && last !== null) return last;
       return attemptAll(trx, this.#group, this.#deps, true, (attempted) => {
         this.last = attempted;
       });

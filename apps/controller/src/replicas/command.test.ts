@@ -40,7 +40,7 @@ test('controllers of a database are listed with this one first and those that en
     ['a', false, 0, 0],
   ]);
   assert.equal(
-    replicasText(view, start),
+    replicasText({ ...view, at: new Date(start).toISOString() }),
     `Controllers that share the database: 2
 
 Database: sally@db:5432/access, timeline 3, replication synchronous (attached: 1)
@@ -61,9 +61,9 @@ test('a controller with an embedded database is shown as alone', async (t) => {
     { agents: () => 2, skewMs: () => 0, server: () => null },
   );
   assert.deepEqual([view.shared, view.controllers.length, view.controllers[0]?.agents], [false, 1, 2]);
-  assert.match(replicasText(view, start), /^This controller has its database alone\.\n\n {2}CONTROLLER/);
+  assert.match(replicasText(view), /^This controller has its database alone\.\n\n {2}CONTROLLER/);
   const shown = (kind: 'synchronous' | 'asynchronous' | 'none', standbys: number) =>
-    replicasText({ ...view, database: { ...server, timeline: null, replication: { kind, standbys } } }, start);
+    replicasText({ ...view, database: { ...server, timeline: null, replication: { kind, standbys } } });
   assert.match(shown('synchronous', 0), /timeline unknown, replication synchronous \(no standby attached\)\n/);
   assert.match(shown('asynchronous', 2), /replication asynchronous \(attached: 2\)\n/);
   assert.match(shown('none', 0), /replication none\n/);

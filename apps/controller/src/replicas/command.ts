@@ -45,11 +45,12 @@ const options = {
 export async function listReplicas({ step, dataDir, json }: ReplicasCommand, signal: AbortSignal): Promise<string> {
   if (step === 'help') return replicasHelp;
   const view = await askJson<ReplicasView>({ path: '/replicas', dataDir, signal, doing: 'controllers are listed' });
-  return json ? `${JSON.stringify(view)}\n` : cleanLines(replicasText(view, Date.now()));
+  return json ? `${JSON.stringify(view)}\n` : cleanLines(replicasText(view));
 }
 
-/** Describes the controllers of a database for people. `now`: epoch milliseconds. */
-export function replicasText({ shared, controllers, database }: ReplicasView, now: number): string {
+/** Describes the controllers of a database for people. */
+export function replicasText({ shared, at, controllers, database }: ReplicasView): string {
+  const now = Date.parse(at);
   const heading = shared
     ? `Controllers that share the database: ${controllers.filter(({ alive }) => alive).length}`
     : 'This controller has its database alone.';

@@ -28,6 +28,8 @@ export interface ReplicaView {
 export interface ReplicasView {
   /** Whether several controllers may use the database. */
   readonly shared: boolean;
+  /** Time of the database. */
+  readonly at: string;
   readonly controllers: readonly ReplicaView[];
   /** Server of the database; null: the embedded database has none. */
   readonly database: DatabaseServer | null;
@@ -42,7 +44,7 @@ export interface Alone {
 
 /** Returns who uses the database: first this process, then the others, those that have ended last. */
 export async function viewReplicas(
-  { db }: Pick<Store, 'db'>,
+  { db, now }: Pick<Store, 'db' | 'now'>,
   replicas: Pick<Replicas, 'self' | 'isAlive' | 'lastContact'>,
   { agents, skewMs, server }: Alone,
 ): Promise<ReplicasView> {
@@ -60,7 +62,7 @@ export async function viewReplicas(
     });
   const mine = { ...first, lastContact: time(replicas.lastContact()) };
   const controllers = [mine, ...others.toSorted((a, b) => +b.alive - +a.alive)];
-  return { shared: own !== undefined, controllers, database: server() };
+  return { shared: own !== undefined, at: time(now()), controllers, database: server() };
 }
 
 const shown = (

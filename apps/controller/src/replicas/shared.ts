@@ -35,9 +35,9 @@ export interface Identity {
   readonly sharing: Sharing;
 }
 
-/** Makes the name of this process among the replicas. */
+/** Makes the name of this process among the replicas. When it began, the database tells later. */
 export function newIdentity(version: string): Identity {
-  const self = thisReplica(version, Date.now());
+  const self = thisReplica(version, 0);
   return { self, sharing: { key: randomInt(2 ** 31), channels: [everybody, channelOf(self.id)] } };
 }
 
