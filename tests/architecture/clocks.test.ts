@@ -15,7 +15,6 @@ const ALLOWED: Readonly<Record<string, readonly [uses: number, why: string]>> = 
   'data-directory.ts': [1, 'the embedded database has the clock of this machine'],
   'db/postgres/elapsed.ts': [1, 'a clock that was set is told from a machine that was suspended'],
   'db/postgres/open.ts': [1, 'it is compared with the clock of the database'],
-  'local-gateway.ts': [2, 'it measures how long a child process has run'],
   'start.ts': [1, 'backups are made of the embedded database'],
 };
 

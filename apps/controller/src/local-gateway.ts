@@ -58,7 +58,7 @@ export function runLocalGateway(options: LocalGatewayOptions): LocalGateway {
     if (stopping) return;
     if (renewals !== before) return start();
     if (token === null) return options.log.warn({}, 'there is no local gateway any more: it was deleted');
-    const startedAt = Date.now();
+    const startedAt = performance.now();
     child = spawnAgent(options, token);
     child.once('exit', (code, signal) => {
       child = null;
@@ -67,7 +67,7 @@ export function runLocalGateway(options: LocalGatewayOptions): LocalGateway {
       if (code === 0) return options.log.warn({}, 'the local gateway has ended: it was deleted or stopped');
       if (code === wrongUsage)
         return options.log.error({ code }, 'the local gateway cannot run; its own line above says why');
-      delayMs = Date.now() - startedAt > steadyMs ? shortestDelayMs : Math.min(delayMs * 2, longestDelayMs);
+      delayMs = performance.now() - startedAt > steadyMs ? shortestDelayMs : Math.min(delayMs * 2, longestDelayMs);
       options.log.warn({ code, signal, retryInMs: delayMs }, 'the local gateway has ended and is started again');
       retry = setTimeout(begin, delayMs);
     });

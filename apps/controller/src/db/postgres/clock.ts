@@ -33,3 +33,7 @@ export async function measureWell(client: pg.Client): Promise<number> {
   for (let n = 1; n < mostMeasures && !measured.isExact; n++) measured = await measure(client);
   return measured.ahead;
 }
+
+/** Returns the time of the database, epoch milliseconds. */
+export const timeOf = async (client: pg.Client): Promise<number> =>
+  Math.round((await measureWell(client)) + elapsed.now());

@@ -4,6 +4,7 @@ import type pg from 'pg';
 import { OperatorError } from '../../errors.ts';
 import { decodeJson, encodeJson } from '../json.ts';
 import type { Database } from '../schema.ts';
+import { timeOf } from './clock.ts';
 import { codeOf } from './failures.ts';
 import { type PostgresPlace, shownPlace } from './place.ts';
 import type { ServerIdentity } from './server.ts';
@@ -146,7 +147,11 @@ async function settle(
   const version = Math.max(stored.version, known?.version ?? 0) + 1;
   const after = await write(client, { ...present, epoch: present.epoch || begins }, version);
   if (!begins) return { ...settled, promoted: true, known: after };
-  const loss = { from: known?.timeline ?? record.timeline, to: timeline, at: new Date().toISOString() };
+  const loss = {
+    from: known?.timeline ?? record.timeline,
+    to: timeline,
+    at: new Date(await timeOf(client)).toISOString(),
+  };
   return { ...settled, promoted: true, known: after, loss, epoch: await beginEpoch(client, loss) };
 }
 
