@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -10,7 +9,8 @@ import { createStore } from '../../apps/controller/src/db/store.ts';
 import { createTenant } from '../../apps/controller/src/features/tenants/commands.ts';
 import { ControllerProcess } from '../../apps/controller/src/testing/controller-process.ts';
 import { clonePostgres } from '../../apps/controller/src/testing/postgres.ts';
-import { actor, made, make, revisions, Told } from './fixtures.ts';
+import { Cutter } from './cutter.ts';
+import { actor, made, make, revisions, Told, Writing } from './fixtures.ts';
 
 const cleanup = new Cleanup();
 let server: PostgresServer;
@@ -31,25 +31,9 @@ async function open(told = new Told()) {
 
 test('a server that dies in the middle of writes loses none that was acknowledged', async () => {
   const { store, tenant, told } = await open();
-  const acknowledged: string[] = [];
-  const refusals: { readonly code?: string }[] = [];
-  let running = true;
-  const caller = async (number: number): Promise<void> => {
-    for (let n = 0; running; n++) {
-      const name = `made ${number} ${n}`;
-      await make(store, tenant, name).then(
-        () => acknowledged.push(name),
-        async (error) => {
-          refusals.push(error);
-          await until('writes to be possible', () => store.trouble() === null);
-        },
-      );
-    }
-  };
-  const callers = Array.from({ length: 4 }, (_, number) => caller(number));
+  const writing = new Writing(store, tenant);
   for (let death = 1; death <= 2; death++) {
-    const before = acknowledged.length;
-    await until('writes succeed', () => acknowledged.length > before + 20);
+    await writing.more();
     await server.kill('SIGKILL');
     await until('the loss is noticed', () => told.losses.length >= death);
     assert.match(String(store.trouble()), /does not answer/);
@@ -57,22 +41,7 @@ test('a server that dies in the middle of writes loses none that was acknowledge
     await server.run();
     await until('the database is back', () => told.returns >= death);
   }
-  running = false;
-  await Promise.all(callers);
-  const found = await made(store, tenant);
-  assert.deepEqual(
-    acknowledged.filter((name) => !found.includes(name)),
-    [],
-    'each acknowledged write is there',
-  );
-  assert.equal(new Set(found).size, found.length, 'none is there twice');
-  const all = await revisions(store, tenant);
-  assert.deepEqual(
-    all,
-    all.map((_, at) => at + 1),
-    'revisions have no gap',
-  );
-  assert.ok(refusals.every(({ code }) => code === 'unavailable'));
+  await writing.end();
   assert.deepEqual(told.ends, []);
   await store.close();
 });
@@ -148,55 +117,3 @@ test('the API answers 503 while the database is gone, and goes on in the same pr
   assert.doesNotMatch(controller.stderr, /postgres:\/\//);
   assert.equal(await controller.kill('SIGTERM'), 0);
 });
-
-/** Carries connections to the socket of a server, and cuts one in the middle of its next commit. */
-class Cutter {
-  readonly #server: net.Server;
-  readonly #sockets = new Set<net.Socket>();
-  cut: 'before the commit' | 'after the commit' | null = null;
-
-  private constructor(path: string) {
-    this.#server = net.createServer((client) => this.#carry(client, net.connect(path)));
-  }
-
-  static async start(path: string): Promise<Cutter> {
-    const proxy = new Cutter(path);
-    await new Promise<void>((resolve) => proxy.#server.listen(0, '127.0.0.1', resolve));
-    return proxy;
-  }
-
-  get port(): number {
-    return (this.#server.address() as net.AddressInfo).port;
-  }
-
-  stop(): void {
-    for (const socket of this.#sockets) socket.destroy();
-    this.#server.close();
-  }
-
-  #carry(client: net.Socket, target: net.Socket): void {
-    let silent = false;
-    for (const socket of [client, target]) {
-      this.#sockets.add(socket);
-      socket.on('error', () => undefined);
-      socket.once('close', () => {
-        client.destroy();
-        target.destroy();
-      });
-    }
-    client.on('data', (data) => {
-      const { cut } = this;
-      const commit = data.toString('latin1').search(/Q.{4}commit\0$/s);
-      if (cut === null || commit < 0) return void target.write(data);
-      this.cut = null;
-      // The statements of the write come together with the commit.
-      if (cut === 'before the commit') return void target.write(data.subarray(0, commit), () => client.destroy());
-      silent = true;
-      target.write(data);
-    });
-    target.on('data', (data) => {
-      if (!silent) client.write(data);
-      else if (data.includes('COMMIT\0')) client.destroy();
-    });
-  }
-}

@@ -1,8 +1,8 @@
 // Runs tests on PostgreSQL in place of the embedded database, on a server of their own. Run by scripts/test-postgres.sh.
-// With files or folders as arguments, only those. Exit code 0 when all of it passes.
+// With files or folders as arguments, only those. With --pooler, statements go through PgBouncer. Exit code 0 when all of it passes.
 import { spawn } from 'node:child_process';
 import process from 'node:process';
-import { Cleanup, PostgresServer, runStoppable } from '@sallyport/testkit';
+import { Cleanup, PgBouncer, PostgresServer, runStoppable } from '@sallyport/testkit';
 
 /** The suites that ask for a store or a controller, whatever its database. */
 const suites = ['apps/controller', 'tests/api', 'tests/protocol'];
@@ -11,10 +11,12 @@ async function main(): Promise<number> {
   const cleanup = new Cleanup();
   try {
     const server = await PostgresServer.start(cleanup);
-    const paths = process.argv.slice(2);
+    const paths = process.argv.slice(2).filter((word) => word !== '--pooler');
+    const pooled = process.argv.includes('--pooler');
+    const pooler = pooled ? { TEST_POSTGRES_POOLER_URL: (await PgBouncer.start(cleanup, server)).url() } : {};
     const child = spawn(process.execPath, ['scripts/test.ts', ...(paths.length > 0 ? paths : suites)], {
       stdio: 'inherit',
-      env: { ...process.env, TEST_POSTGRES_URL: server.url() },
+      env: { ...process.env, TEST_POSTGRES_URL: server.url(), ...pooler },
     });
     return await new Promise((resolve) => child.once('exit', (code) => resolve(code ?? 1)));
   } finally {

@@ -49,6 +49,12 @@ export const settings: readonly Setting[] = [
     secret: true,
   },
   {
+    name: 'SALLYPORT_DATABASE_DIRECT_URL',
+    fallback: 'none',
+    meaning: 'URL of the server itself when `SALLYPORT_DATABASE_URL` is that of a [pooler](postgresql.md#poolers)',
+    secret: true,
+  },
+  {
     name: 'SALLYPORT_DATABASE_CA_FILE',
     fallback: 'the authorities that Node.js trusts',
     meaning: "certificates in PEM that vouch for the PostgreSQL server's",
@@ -297,6 +303,7 @@ const shape = z.object({
   SALLYPORT_LISTEN: listen(1, 'for example 127.0.0.1:8080 or [::1]:8080').prefault('127.0.0.1:8080'),
   SALLYPORT_DATA_DIR: z.string().default('./data'),
   SALLYPORT_DATABASE_URL: databaseUrl.optional(),
+  SALLYPORT_DATABASE_DIRECT_URL: databaseUrl.optional(),
   SALLYPORT_DATABASE_CA_FILE: z.string().optional(),
   SALLYPORT_API_BASE_PATH: basePath.default(''),
   SALLYPORT_PUBLIC_URL: publicUrl.optional(),
@@ -344,11 +351,7 @@ function configOf(values: z.output<typeof shape>): Config {
   return {
     listen: values.SALLYPORT_LISTEN,
     dataDir,
-    database: databaseOf({
-      url: values.SALLYPORT_DATABASE_URL,
-      caFile: values.SALLYPORT_DATABASE_CA_FILE,
-      masterKeyFile: keyFile,
-    }),
+    database: databaseOf(values),
     severalControllers: severalOf(values.SALLYPORT_SEVERAL_CONTROLLERS, values.SALLYPORT_DATABASE_URL),
     basePath: values.SALLYPORT_API_BASE_PATH,
     publicUrl: values.SALLYPORT_PUBLIC_URL?.replace(/\/+$/, '') ?? null,

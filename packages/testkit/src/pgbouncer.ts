@@ -11,6 +11,8 @@ import { until } from './wait.ts';
 export interface PgBouncerOptions {
   /** Settings of the section `pgbouncer`. They win over the ones that tests need. */
   readonly settings?: Readonly<Record<string, string>>;
+  /** Databases of the server by the name at the pooler, where the two differ. */
+  readonly databases?: Readonly<Record<string, string>>;
 }
 
 /** A PgBouncer of its own in a temporary folder, in front of a PostgreSQL server, in transaction mode. */
@@ -49,9 +51,9 @@ export class PgBouncer {
     return `postgres:///${database}?host=${encodeURIComponent(this.folder)}&port=${port}&user=${user}`;
   }
 
-  /** Writes the settings. They count from the next start on. */
-  configure(server: PostgresServer, { settings = {} }: PgBouncerOptions = {}): void {
-    const all = {
+  /** Writes the settings. They count from the next start on, or as soon as the pooler reads them. */
+  configure(server: PostgresServer, { settings = {}, databases = {} }: PgBouncerOptions = {}): void {
+    const values = {
       auth_type: 'trust',
       auth_file: join(this.folder, 'users'),
       listen_addr: '',
@@ -61,9 +63,11 @@ export class PgBouncer {
       max_client_conn: '300',
       ...settings,
     };
-    const lines = Object.entries(all).map(([name, value]) => `${name} = ${value}`);
-    const databases = `[databases]\n* = host=${server.folder} port=${server.port}\n`;
-    writeFileSync(this.#file, `${databases}[pgbouncer]\n${lines.join('\n')}\n`);
+    const lines = Object.entries(values).map(([name, value]) => `${name} = ${value}`);
+    const target = `host=${server.folder} port=${server.port}`;
+    const named = Object.entries(databases).map(([name, database]) => `${name} = ${target} dbname=${database}`);
+    const all = ['[databases]', ...named, `* = ${target}`, '[pgbouncer]', ...lines];
+    writeFileSync(this.#file, `${all.join('\n')}\n`);
   }
 
   /** Starts the pooler, also again after `kill`. Resolves once it takes connections. */
@@ -83,6 +87,11 @@ export class PgBouncer {
       if (child.exitCode !== null || child.signalCode !== null) throw new Error(`PgBouncer ended:\n${said}`);
       return listens(join(this.folder, `.s.PGSQL.${port}`));
     });
+  }
+
+  /** Makes the pooler read its settings again. Connections of clients stay. */
+  reload(): void {
+    this.#child?.kill('SIGHUP');
   }
 
   /** Ends the pooler and waits for it. */

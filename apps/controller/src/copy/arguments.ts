@@ -7,6 +7,8 @@ export interface CopyCommand {
   readonly direction: 'help' | 'to' | 'from';
   readonly dataDir: string;
   readonly url: string | null;
+  /** Leads around a pooler; null: there is none. */
+  readonly directUrl: string | null;
   readonly caFile: string | null;
   readonly json: boolean;
 }
@@ -24,7 +26,8 @@ and compared, table by table. The source stays as it is.
   --json            print the result as JSON
 
 The URL of the PostgreSQL database comes from SALLYPORT_DATABASE_URL_FILE or SALLYPORT_DATABASE_URL,
-because command lines are public. SALLYPORT_DATABASE_CA_FILE counts as for the controller.
+because command lines are public. SALLYPORT_DATABASE_DIRECT_URL, which leads around a pooler, and
+SALLYPORT_DATABASE_CA_FILE count as for the controller.
 
 Exit codes: 0 done, 1 failed, 2 wrong usage.
 `;
@@ -46,17 +49,23 @@ export function parseCopy(args: readonly string[], env: Environment): CopyComman
   return {
     direction: help ? 'help' : to ? 'to' : 'from',
     dataDir: values['data-dir'] ?? (env.SALLYPORT_DATA_DIR || './data'),
-    url: help ? null : urlOf(env),
+    url: help ? null : neededUrl(env),
+    directUrl: help ? null : urlOf(env, 'SALLYPORT_DATABASE_DIRECT_URL'),
     caFile: env.SALLYPORT_DATABASE_CA_FILE || null,
     json: values.json === true,
   };
 }
 
-function urlOf(env: Environment): string {
-  const { SALLYPORT_DATABASE_URL: direct, SALLYPORT_DATABASE_URL_FILE: file } = env;
-  if (direct) return direct;
-  if (!file) throw new UsageError('copy-database: set SALLYPORT_DATABASE_URL_FILE to a file that holds the URL');
-  return attempt(`SALLYPORT_DATABASE_URL_FILE: ${file} cannot be read`, () => readFileSync(file, 'utf8')).trim();
+function neededUrl(env: Environment): string {
+  const url = urlOf(env, 'SALLYPORT_DATABASE_URL');
+  if (url === null) throw new UsageError('copy-database: set SALLYPORT_DATABASE_URL_FILE to a file that holds the URL');
+  return url;
+}
+
+function urlOf(env: Environment, setting: string): string | null {
+  const [url, file] = [env[setting], env[`${setting}_FILE`]];
+  if (url || !file) return url || null;
+  return attempt(`${setting}_FILE: ${file} cannot be read`, () => readFileSync(file, 'utf8')).trim();
 }
 
 const options = {

@@ -3,10 +3,15 @@ import { OperatorError } from '../errors.ts';
 import { type CopyCommand, copyHelp } from './arguments.ts';
 
 /** Carries the copy out. Returns what to print. Throws OperatorError. */
-export async function carryOutCopy({ direction, dataDir, url, caFile, json }: CopyCommand): Promise<string> {
+export async function carryOutCopy({ direction, dataDir, url, directUrl, caFile, json }: CopyCommand): Promise<string> {
   if (direction === 'help') return copyHelp;
   // The key itself is not needed: what it sealed is copied as it is.
-  const place = databaseOf({ url: url ?? '', caFile: caFile ?? undefined, masterKeyFile: '' });
+  const place = databaseOf({
+    SALLYPORT_DATABASE_URL: url ?? '',
+    SALLYPORT_DATABASE_DIRECT_URL: directUrl ?? undefined,
+    SALLYPORT_DATABASE_CA_FILE: caFile ?? undefined,
+    SALLYPORT_MASTER_KEY_FILE: '',
+  });
   if (place === null) throw new OperatorError('there is no database URL');
   const { copyFromPostgres, copyToPostgres } = await import('./copy.ts');
   const tables = await (direction === 'to' ? copyToPostgres(dataDir, place) : copyFromPostgres(place, dataDir));

@@ -45,10 +45,16 @@ export async function clonePostgres(
     await makeTemplate(client, admin);
     await client.query(`CREATE DATABASE ${name} TEMPLATE ${templateName}`);
   });
-  const place = { ...admin, database: name };
+  const place = throughPooler({ ...admin, database: name });
   const remove = () =>
     asAdmin(admin, async (client) => void (await client.query(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`)));
   return { db: await openPostgres([place], events), place, remove };
+}
+
+/** With TEST_POSTGRES_POOLER_URL, statements of tests go through a pooler. */
+function throughPooler(place: PostgresPlace): PostgresPlace {
+  const url = process.env.TEST_POSTGRES_POOLER_URL;
+  return url ? { ...place, pooler: { ...placeOf(url), database: place.database } } : place;
 }
 
 async function makeTemplate(client: pg.Client, admin: PostgresPlace): Promise<void> {

@@ -43,6 +43,7 @@ export function openFailure(error: unknown, place: PostgresPlace): unknown {
   const where = shownPlace(place);
   const sentence = sentences[codeOf(error)];
   if (sentence !== undefined) return new OperatorError(sentence(place, where));
+  if (codeOf(error) === protocolState) return new OperatorError(refusedText(error.message, place, where));
   // The server asks for a password and the URL has none.
   if (error.message.startsWith('SASL')) return new OperatorError(wrongPassword(place, where));
   const isTls = /certificate|self-signed|altname|SSL|TLS/i.test(`${codeOf(error)} ${error.message}`);
@@ -50,6 +51,18 @@ export function openFailure(error: unknown, place: PostgresPlace): unknown {
   if (isLost(error)) return new OperatorError(`no PostgreSQL server answers at ${where}: ${error.message}`);
   return error;
 }
+
+/** State of everything that a pooler refuses. */
+export const protocolState = '08P01';
+
+function refusedText(message: string, place: PostgresPlace, where: string): string {
+  if (message.includes('authentication failed')) return wrongPassword(place, where);
+  if (/no such database|database .* does not exist/.test(message)) return noDatabase(place);
+  return `a pooler refused the connection to ${where}: ${message}`;
+}
+
+const noDatabase = ({ database }: PostgresPlace): string =>
+  `there is no database ${database} on the PostgreSQL server: create it (docs/postgresql.md)`;
 
 const tlsText = (where: string, message: string): string =>
   `the connection to ${where} is not secure, so it was not used: ${message}. Name the authority of the server's certificate with SALLYPORT_DATABASE_CA_FILE`;
@@ -72,8 +85,7 @@ const sentences: Readonly<Record<string, (place: PostgresPlace, where: string) =
   EAI_AGAIN: ({ host }) => `the name ${host} cannot be looked up now (SALLYPORT_DATABASE_URL)`,
   '28P01': wrongPassword,
   '28000': wrongPassword,
-  '3D000': ({ database }) =>
-    `there is no database ${database} on the PostgreSQL server: create it (docs/postgresql.md)`,
+  '3D000': noDatabase,
   '42501': ({ user, database }) =>
     `the user ${user} lacks rights in the database ${database}: it must own the tables and be able to make more in its schema (docs/postgresql.md)`,
   '53300': () => 'PostgreSQL has no connection left: raise max_connections, or end other programs',

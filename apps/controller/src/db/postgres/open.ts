@@ -11,7 +11,8 @@ import { lostText, type PrimaryMemory, PrimaryServer, type Replication } from '.
 import { ControllerLock } from './lock.ts';
 import { migratePostgres, schemaOf } from './migrate.ts';
 import { type PostgresPlace, type PostgresPlaces, shownPlace } from './place.ts';
-import { PostgresPool } from './pool.ts';
+import { PostgresPool, type ServerStart } from './pool.ts';
+import { PoolWatch } from './pool-watch.ts';
 import type { Settled } from './primary.ts';
 import { beginStart, type LockedSession, lockDatabase, type Sharing } from './session.ts';
 
@@ -56,6 +57,7 @@ export interface DatabaseServer {
 export class PostgresDatabase extends Kysely<Database> {
   readonly #lock: ControllerLock;
   readonly #primary: PrimaryServer;
+  readonly #watch: PoolWatch | null;
   /** Whether no controller has ever started with this database. */
   readonly isFresh: boolean;
   /** What was found about the server at the start. */
@@ -64,10 +66,11 @@ export class PostgresDatabase extends Kysely<Database> {
   constructor(
     pool: PostgresPool,
     lock: ControllerLock,
-    primary: PrimaryServer,
+    { primary, watch }: { readonly primary: PrimaryServer; readonly watch: PoolWatch | null },
     { isFresh, settled }: { readonly isFresh: boolean; readonly settled: Settled },
   ) {
     super({ dialect: postgresDialect(pool) });
+    this.#watch = watch;
     this.#lock = lock;
     this.#primary = primary;
     this.isFresh = isFresh;
@@ -91,7 +94,7 @@ export class PostgresDatabase extends Kysely<Database> {
   /** Returns why the controller cannot serve at the moment; null when it can. */
   trouble(): string | null {
     if (!this.#lock.usable) return 'The database does not answer';
-    return clockTrouble(this.skewMs());
+    return this.#watch?.trouble ?? clockTrouble(this.skewMs());
   }
 
   /** Milliseconds since the server last answered on the connection that holds the lock. */
@@ -116,6 +119,7 @@ export class PostgresDatabase extends Kysely<Database> {
 
   override async destroy(): Promise<void> {
     await super.destroy();
+    await this.#watch?.stop();
     await this.#lock.stop();
   }
 }
@@ -137,7 +141,8 @@ export async function openPostgres(
 ): Promise<PostgresDatabase> {
   const primary = new PrimaryServer(memory ?? null);
   const session = await lockDatabase(places, sharing, null, primary.accept);
-  const { client, place, server } = session;
+  const { client, place } = session;
+  let { fence } = session;
   const process = randomUUID();
   try {
     if (sharing !== null) await beginStart(client);
@@ -147,17 +152,23 @@ export async function openPostgres(
     const settled = await primary.settle(session, false);
     await sign(client, process);
     let heads: Notice[] = [];
-    const left = () => lock.doubt(new Error('a new connection has led to another server'));
-    const pool = new PostgresPool(place, () => lock.usable, { startedAt: server.startedAt, left });
+    const watch = await PoolWatch.begin(session, events);
+    const left = () =>
+      watch === null ? lock.doubt(new Error('a new connection has led to another server')) : watch.lookSoon();
+    const startOf = ({ server, fence }: LockedSession): ServerStart => ({ startedAt: server.startedAt, fence, left });
+    const usable = () => lock.usable && (watch === null || watch.trouble === null);
+    const pool = new PostgresPool(place, usable, startOf(session));
     const lock = new ControllerLock({ places, sharing, accept: primary.accept }, session, {
       ...events,
       lost: (error) => {
+        watch?.sessionLost();
         pool.cut();
         events.lost(error);
       },
       check: async (session) => {
         heads = await checkReturn(session, sharing === null ? process : null, primary, events);
-        pool.moveTo(session.place, { startedAt: session.server.startedAt, left });
+        pool.moveTo(session.place, startOf(session));
+        fence = session.fence;
       },
       look: async (client) => {
         const before = primary.replication;
@@ -165,9 +176,9 @@ export async function openPostgres(
         if (differ(before, primary.replication)) events.replication?.(primary.replication);
         void primary.note(database).catch(() => undefined);
       },
-      back: () => events.back(heads),
+      back: () => (watch === null ? events.back(heads) : watch.sessionBack(fence)),
     });
-    const database = new PostgresDatabase(pool, lock, primary, { isFresh, settled });
+    const database = new PostgresDatabase(pool, lock, { primary, watch }, { isFresh, settled });
     return database;
   } catch (error) {
     await client.end().catch(() => undefined);

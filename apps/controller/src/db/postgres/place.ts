@@ -10,6 +10,8 @@ export interface PostgresPlace {
   readonly password: string | null;
   /** Null: no TLS. */
   readonly tls: ConnectionOptions | null;
+  /** Where statements go, apart from those of the session that lasts. Left out: to the server itself. */
+  readonly pooler?: PostgresPlace;
 }
 
 /** The place as messages show it: without the password. */

@@ -2,6 +2,7 @@ import type { Duplex } from 'node:stream';
 import type { PostgresPoolClient } from 'kysely';
 import pg from 'pg';
 import { codeOf, DatabaseUnavailable, isLost } from './failures.ts';
+import { fenceText, idleTime, isAstray, strayed } from './fence.ts';
 import type { PostgresPlace } from './place.ts';
 
 /** Connections of one controller, apart from the one that holds its lock. */
@@ -18,12 +19,15 @@ const mostWaiting = 2_000;
  * hold what other controllers wait for. The server also notices that nobody is at the other end.
  */
 const serverSettings = {
-  idle_in_transaction_session_timeout: '10s',
+  idle_in_transaction_session_timeout: idleTime,
   tcp_keepalives_idle: '10',
   tcp_keepalives_interval: '5',
   tcp_keepalives_count: '3',
 };
-const serverOptions = Object.entries(serverSettings).map(([name, value]) => `-c ${name}=${value}`);
+/** The same, as a connection without a pooler asks for it. */
+export const serverOptions = Object.entries(serverSettings)
+  .map(([name, value]) => `-c ${name}=${value}`)
+  .join(' ');
 
 /** Ends a connection at once, whatever is under way on it. The server may be gone without a word. */
 export function cutConnection(client: pg.ClientBase): void {
@@ -60,7 +64,8 @@ const getTypeParser = ((oid: number) => {
 
 /**
  * Gives connections while `usable` returns true. A connection that failed is closed and not given again. Statements that
- * come again and again are prepared once for each connection.
+ * come again and again are prepared once for each connection, unless a pooler is in between, which gives each transaction
+ * another process of the server.
  */
 export class PostgresPool {
   readonly options: object;
@@ -109,6 +114,8 @@ export class PostgresPool {
 /** One start of a server, by which its connections are told from those to another server. */
 export interface ServerStart {
   readonly startedAt: string;
+  /** Lock of the session at the server. A transaction through a pooler counts only where it is. */
+  readonly fence: number;
   /** A connection has led to another server, or to this one after it was started again. */
   readonly left: () => void;
 }
@@ -117,24 +124,27 @@ export interface ServerStart {
 class ServerPool {
   readonly options: pg.PoolConfig;
   readonly #place: PostgresPlace;
-  readonly #startedAt: string | null;
+  readonly #start: ServerStart | undefined;
   readonly #pool: pg.Pool;
-  readonly #statements = new Statements();
+  readonly #statements: Statements;
   readonly #clients = new Set<pg.ClientBase>();
 
   constructor(place: PostgresPlace, start?: ServerStart) {
     this.#place = place;
-    this.#startedAt = start?.startedAt ?? null;
+    this.#start = start;
+    const { pooler } = place;
+    this.#statements = new Statements(pooler === undefined ? preparedTexts : 0);
     this.options = {
-      ...clientConfig(place),
+      ...clientConfig(pooler ?? place),
       max: connections,
       idleTimeoutMillis: 60_000,
       pipeline: true,
-      options: serverOptions.join(' '),
+      // A pooler refuses options. Its transactions get them with the fence.
+      ...(pooler === undefined && { options: serverOptions }),
       onConnect: (client: pg.ClientBase) => {
         this.#clients.add(client);
         client.once('end', () => this.#clients.delete(client));
-        return start === undefined ? undefined : refuseOther(client, start);
+        return start === undefined || pooler !== undefined ? undefined : refuseOther(client, start);
       },
     };
     this.#pool = new pg.Pool(this.options);
@@ -142,16 +152,19 @@ class ServerPool {
     this.#pool.on('error', () => undefined);
   }
 
-  isAt({ host, port }: PostgresPlace, { startedAt }: ServerStart): boolean {
-    return this.#startedAt === startedAt && this.#place.host === host && this.#place.port === port;
+  isAt({ host, port, pooler }: PostgresPlace, { startedAt, fence }: ServerStart): boolean {
+    if (pooler !== undefined) return this.#start?.fence === fence;
+    return this.#start?.startedAt === startedAt && this.#place.host === host && this.#place.port === port;
   }
 
   async lend(): Promise<LentClient> {
     if (this.#pool.waitingCount >= mostWaiting) throw new DatabaseUnavailable(tooManyText);
+    const start = this.#place.pooler === undefined ? undefined : this.#start;
     const client = await this.#pool.connect().catch((error: unknown) => {
+      start?.left();
       throw lost(error);
     });
-    return new LentClient(client, this.#statements);
+    return new LentClient(client, this.#statements, start);
   }
 
   /** Ends every connection at once, also in the middle of a statement. */
@@ -188,18 +201,23 @@ const tooManyText = 'Too many requests wait for the database: try again in a mom
 class LentClient {
   readonly #client: pg.PoolClient;
   readonly #statements: Statements;
+  /** Left out: the connection leads to one server all the time. */
+  readonly #start: ServerStart | undefined;
   /** BEGIN, when it was sent and its answer has not been waited for. */
   #begun: Promise<unknown> | null = null;
   /** Why the transaction is of no use. */
   #failure: unknown = null;
+  /** The failure that a transaction away from the session ends with. */
+  #strayed: DatabaseUnavailable | null = null;
   #ended = false;
   // The connection may end between two statements, when no statement is there to fail.
   readonly #onError = (): void => {
     this.#ended = true;
   };
 
-  constructor(client: pg.PoolClient, statements: Statements) {
+  constructor(client: pg.PoolClient, statements: Statements, start?: ServerStart) {
     this.#client = client;
+    this.#start = start;
     this.#statements = statements;
     client.on('error', this.#onError);
   }
@@ -211,7 +229,7 @@ class LentClient {
     const [result] = await Promise.all([this.#send(text, values), before]);
     // The server undoes a transaction with a failed statement. The statement tells why.
     if (text === 'commit' && result.command === 'ROLLBACK')
-      throw this.#failure ?? new Error('the server has undone the transaction');
+      throw this.#strayed ?? this.#failure ?? new Error('the server has undone the transaction');
     return result;
   }
 
@@ -224,9 +242,24 @@ class LentClient {
   /** Sends BEGIN together with the next statement, which waits for both. */
   #begin(text: string): pg.QueryResult {
     this.#failure = null;
-    this.#begun = this.#send(text, []);
+    this.#strayed = null;
+    const begun = this.#send(text, []);
+    this.#begun = this.#start === undefined ? begun : Promise.all([begun, this.#sendFence(this.#start)]);
     this.#begun.catch(() => undefined);
     return { command: 'BEGIN', rowCount: 0, oid: 0, fields: [], rows: [] };
+  }
+
+  /** The server undoes the transaction, with all that follows, when the session is not there. */
+  async #sendFence({ fence, left }: ServerStart): Promise<void> {
+    try {
+      await this.#client.query(fenceText(fence));
+    } catch (error) {
+      this.#ended ||= isLost(error);
+      if (!isAstray(error)) throw lost(error);
+      this.#strayed = strayed(error);
+      left();
+      throw this.#strayed;
+    }
   }
 
   async #send(text: string, values: readonly unknown[]): Promise<pg.QueryResult> {
@@ -236,6 +269,7 @@ class LentClient {
       return await this.#client.query({ text, values: values as unknown[], ...(name === null ? {} : { name }) });
     } catch (error) {
       this.#ended ||= isLost(error);
+      if (this.#strayed !== null) throw this.#strayed;
       if (codeOf(error) !== afterFailure) this.#failure = lost(error);
       throw lost(error);
     }
@@ -262,13 +296,18 @@ const [countedTexts, usesBefore, preparedTexts] = [2_000, 3, 300];
 
 /** Names for the statements that are worth preparing. Lists of varying length make endless texts. */
 class Statements {
+  readonly #most: number;
   readonly #names = new Map<string, string>();
   #uses = new Map<string, number>();
+
+  constructor(most: number) {
+    this.#most = most;
+  }
 
   nameOf(text: string, values: readonly unknown[]): string | null {
     const known = this.#names.get(text);
     if (known !== undefined) return known;
-    if (values.length === 0 || this.#names.size >= preparedTexts) return null;
+    if (values.length === 0 || this.#names.size >= this.#most) return null;
     const uses = (this.#uses.get(text) ?? 0) + 1;
     if (this.#uses.size >= countedTexts) this.#uses = new Map();
     this.#uses.set(text, uses);

@@ -3,6 +3,7 @@ import { OperatorError } from '../../errors.ts';
 import { codeOf, isLost, openFailure } from './failures.ts';
 import { type PostgresPlace, type PostgresPlaces, shownPlace } from './place.ts';
 import { clientConfig, startText } from './pool.ts';
+import { refusePooled } from './pooler.ts';
 
 /** A running server, as it tells of itself. */
 export interface ServerIdentity {
@@ -89,6 +90,7 @@ async function reach(place: PostgresPlace, silenceMs: number, accept?: Acceptanc
   try {
     await client.connect();
     const startedAt = await refuseUnfit(client, place);
+    await refusePooled(client, place);
     const server = { startedAt, ...(await originOf(client)) };
     await accept?.(client, server, place);
     return { client, place, server };

@@ -3,6 +3,7 @@ import type pg from 'pg';
 import { OperatorError } from '../../errors.ts';
 import { measureWell } from './clock.ts';
 import { openFailure } from './failures.ts';
+import { takeFence } from './fence.ts';
 import { type PostgresPlace, type PostgresPlaces, shownPlace } from './place.ts';
 import { type Acceptance, type Reached, reachPrimary } from './server.ts';
 
@@ -38,6 +39,8 @@ export interface LockedSession extends Reached {
   readonly backend: { readonly pid: number; readonly since: string };
   /** Time of the database less elapsed time of this process. */
   readonly ahead: number;
+  /** Name of the lock by which a transaction through a pooler finds the session. */
+  readonly fence: number;
 }
 
 /**
@@ -58,7 +61,8 @@ export async function lockDatabase(
     if (former !== null) await client.query(endBackend, [former.backend.pid, former.backend.since]);
     await takeLock(client, place, sharing);
     const { rows } = await client.query(ownBackend);
-    return { ...reached, backend: rows[0], ahead: await measureWell(client) };
+    const fence = await takeFence(client);
+    return { ...reached, backend: rows[0], fence, ahead: await measureWell(client) };
   } catch (error) {
     await client.end().catch(() => undefined);
     throw openFailure(error, place);
