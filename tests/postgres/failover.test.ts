@@ -2,7 +2,10 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { Cleanup, PostgresServer, until } from '@sallyport/testkit';
 import { openPostgres } from '../../apps/controller/src/db/postgres/open.ts';
+import type { PostgresPlaces } from '../../apps/controller/src/db/postgres/place.ts';
+import { scoped } from '../../apps/controller/src/db/scoped.ts';
 import { createStore } from '../../apps/controller/src/db/store.ts';
+import { noteFailover } from '../../apps/controller/src/failed-over.ts';
 import { createTenant } from '../../apps/controller/src/features/tenants/commands.ts';
 import { clonePostgres, placesOf } from '../../apps/controller/src/testing/postgres.ts';
 import { actor, made, make, revisions, Told } from './fixtures.ts';
@@ -16,6 +19,19 @@ before(async () => {
 });
 after(() => cleanup.run());
 
+/** Opens the database as a controller does. It is closed with the servers at the latest. */
+async function open(places: PostgresPlaces, told: Told) {
+  const db = await openPostgres(places, told);
+  const store = createStore(db, db.now);
+  let closed: Promise<void> | null = null;
+  const close = () => {
+    closed ??= store.close();
+    return closed;
+  };
+  cleanup.add(close);
+  return { db, store, close };
+}
+
 test('a standby is taken once it is the primary server, and no acknowledged write is lost', async () => {
   const { db: empty, place } = await clonePostgres(first.url());
   await empty.destroy();
@@ -24,8 +40,7 @@ test('a standby is taken once it is the primary server, and no acknowledged writ
   const places = placesOf(second.urlWith([first], place.database));
   await assert.rejects(openPostgres([places[0]], new Told()), /is a standby and takes no writes/);
   const told = new Told();
-  const db = await openPostgres(places, told);
-  const store = createStore(db, db.now);
+  const { db, store, close } = await open(places, told);
   const { tenant } = await createTenant(store, actor, 'First');
   const acknowledged: string[] = [];
   let running = true;
@@ -74,7 +89,7 @@ test('a standby is taken once it is the primary server, and no acknowledged writ
   await until('the present one is used again', () => store.trouble() === null);
   await make(store, tenant.id, 'made at last');
   assert.deepEqual(told.ends, []);
-  await store.close();
+  await close();
 });
 
 test('of two servers that take writes the one promoted last is used, and nothing is sent to the other any more', async () => {
@@ -83,23 +98,62 @@ test('of two servers that take writes the one promoted last is used, and nothing
   const third = await second.standby(cleanup, 'third');
   await second.set('synchronous_standby_names', 'third');
   const told = new Told();
-  const db = await openPostgres(placesOf(second.urlWith([third], place.database)), told);
-  const store = createStore(db, db.now);
+  const { db, store, close } = await open(placesOf(second.urlWith([third], place.database)), told);
   const { tenant } = await createTenant(store, actor, 'First');
   assert.deepEqual(db.server().replication, { kind: 'synchronous', standbys: 1 });
-  const open = await db.startTransaction().execute();
-  const write = () => open.insertInto('meta').values({ key: 'test', value: 'old' }).execute();
+  const underWay = await db.startTransaction().execute();
+  const write = () => underWay.insertInto('meta').values({ key: 'test', value: 'old' }).execute();
   await write();
   await third.promote();
   await second.sql("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND classid = 23057");
   await until('the other server is used', () => told.moves.length > 0);
-  await assert.rejects(open.deleteFrom('meta').where('key', '=', 'test').execute(), { code: 'unavailable' });
+  await assert.rejects(underWay.deleteFrom('meta').where('key', '=', 'test').execute(), { code: 'unavailable' });
   await make(store, tenant.id, 'made there');
   const name = 'SELECT count(*) FROM protocols';
   assert.ok(Number(await third.sql(name, place.database)) > Number(await second.sql(name, place.database)));
   assert.deepEqual([told.moves, told.ends], [[3], []]);
-  await store.close();
+  await close();
   const again = await openPostgres(placesOf(second.urlWith([third], place.database)), new Told());
   assert.equal(again.server().timeline, 3, 'also at a start that knows nothing');
   await again.destroy();
+  await second.kill('SIGKILL');
+  first = third;
+});
+
+test('after asynchronous replication a new epoch begins, and each audit log tells of it', async () => {
+  const { db: empty, place } = await clonePostgres(first.url());
+  await empty.destroy();
+  const follower = await first.standby(cleanup, 'follower');
+  const places = placesOf(first.urlWith([follower], place.database));
+  const told = new Told();
+  const { db, store, close } = await open(places, told);
+  await db.insertInto('meta').values({ key: 'epoch', value: 'before' }).execute();
+  const { tenant } = await createTenant(store, actor, 'First');
+  await make(store, tenant.id, 'made and kept');
+  assert.equal(db.server().replication.kind, 'asynchronous');
+  const at = await first.sql('SELECT pg_current_wal_lsn()');
+  const follows = () => follower.sql(`SELECT pg_last_wal_replay_lsn() >= '${at}'::pg_lsn`);
+  await until('the standby has it', async () => (await follows()) === 't');
+  await follower.kill('SIGKILL');
+  await make(store, tenant.id, 'made and lost');
+  await first.kill('SIGKILL');
+  await follower.run();
+  await follower.promote();
+  await until('the process ends', () => told.ends.length > 0);
+  assert.match(String(told.ends[0]), /acknowledged changes .* may be lost: a new epoch has begun/);
+  await assert.rejects(make(store, tenant.id, 'refused'), { code: 'unavailable' });
+  await close();
+
+  const { db: next, store: after, close: closeNext } = await open(places, new Told());
+  const epochs = await next.selectFrom('meta').select('value').where('key', '=', 'epoch').execute();
+  assert.ok(epochs.length === 1 && epochs[0]?.value !== 'before');
+  assert.deepEqual(await made(after, tenant.id), ['made and kept']);
+  const loss = await noteFailover(after);
+  assert.deepEqual([loss?.from, loss?.to], [3, 4]);
+  const entries = await scoped(after.db, tenant.id).selectFrom('audit_events').select(['action', 'after']).execute();
+  const notes = entries.filter(({ action }) => action === 'note failover');
+  assert.equal(notes.length, 1);
+  assert.match(String(notes[0]?.after), /"acknowledgedChangesMayBeLost":true/);
+  assert.equal(await noteFailover(after), null, 'once');
+  await closeNext();
 });
