@@ -72,7 +72,6 @@ test('the compose file for three controllers gives each the same keys, and data 
     controllers.map(({ networks }) => `${networks.front.ipv4_address}:8080`),
   );
   for (const { environment, cap_drop, read_only, secrets: used } of controllers) {
-    assert.equal(environment.SALLYPORT_SEVERAL_CONTROLLERS, 'true');
     assert.equal(environment.SALLYPORT_TRUSTED_PROXIES, services.caddy.networks.front.ipv4_address);
     assert.deepEqual([cap_drop, read_only], [['ALL'], true]);
     for (const name of used) assert.ok(name in secrets, name);

@@ -7,6 +7,7 @@ import { Cleanup, PostgresServer } from '@sallyport/testkit';
 import { copyFromPostgres, copyToPostgres } from '../../apps/controller/src/copy/copy.ts';
 import { openDatabase } from '../../apps/controller/src/db/open.ts';
 import { openPostgres } from '../../apps/controller/src/db/postgres/open.ts';
+import { lockDatabase } from '../../apps/controller/src/db/postgres/session.ts';
 import { createStore } from '../../apps/controller/src/db/store.ts';
 import { verifyAudit } from '../../apps/controller/src/features/audit/verify.ts';
 import { createTenant } from '../../apps/controller/src/features/tenants/commands.ts';
@@ -34,10 +35,16 @@ test('a database is copied to PostgreSQL and back, whole or not at all', async (
   assert.deepEqual([rows('tenants'), rows('roles')], [2, 12]);
   await assert.rejects(copyToPostgres(folder, target), /is not empty: nothing was copied/);
   const db = await openPostgres(target, quiet);
-  await assert.rejects(copyFromPostgres(target, join(folder, 'busy')), /another controller uses the database/);
+  await assert.rejects(
+    copyFromPostgres(target, join(folder, 'busy')),
+    /a controller uses the database .*: stop all controllers first/,
+  );
   const store = createStore(db, db.now);
   for (const { id } of [tenant, second.tenant]) assert.equal((await verifyAudit(store, id)).intact, true);
   await store.close();
+  const { client } = await lockDatabase(target, null);
+  await assert.rejects(openPostgres(target, quiet), /is used by a copy under way/);
+  await client.end();
 
   const back = await copyFromPostgres(target, join(folder, 'back'));
   const sums = (tables: typeof copied) =>

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { chmodSync, chownSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -39,18 +38,6 @@ const refused = (where: PostgresPlace, text: RegExp, opening?: Parameters<typeof
     assert.ok(error instanceof OperatorError, error.stack);
     return true;
   });
-
-test('a second controller is refused while the first one lives, also in another process', async () => {
-  const { db, place: where } = await clonePostgres(server.url());
-  const script = `const { openPostgres } = await import(${JSON.stringify(import.meta.resolve('../../apps/controller/src/db/postgres/open.ts'))});
-    await openPostgres([${JSON.stringify(where)}], {}).then(() => console.log('opened'), (error) => console.log(error.message));
-    process.exit();`;
-  const args = ['--input-type=module', '-e', script];
-  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
-  assert.match((await child.stdout.toArray()).join(''), /another controller uses the database sally@/);
-  await db.destroy();
-  await (await openPostgres([where], quiet)).destroy();
-});
 
 test('a store works as its user, and every kind of text comes back as it was', async () => {
   const db = await openPostgres([{ ...place('main', 'plain'), password: 'own-horse' }], quiet);

@@ -38,51 +38,47 @@ async function heldWrite(store: Store, tenant: string) {
   return { done, goOn: goOn.resolve };
 }
 
-for (const shared of [false, true]) {
-  const kind = shared ? 'one of several controllers' : 'a controller alone';
-  test(`${kind} gives a silent database up after ten seconds, and comes back although the server knows nothing of it`, async () => {
-    const { db, place } = await clonePostgres(server.url());
-    await db.destroy();
-    const proxy = await SilentProxy.start(join(server.folder, `.s.PGSQL.${server.port}`));
-    const sharing = shared ? { key: 7, channels: ['news'] } : null;
-    const told = { lost: [] as unknown[], ended: [] as unknown[], backs: 0 };
-    const events = {
-      lost: (error: unknown) => void told.lost.push(error),
-      check: () => undefined,
-      back: () => void told.backs++,
-      ended: (error: unknown) => void told.ended.push(error),
-    };
-    const far = [{ ...place, host: '127.0.0.1', port: proxy.port }] as const;
-    const database = await openPostgres(far, events, { sharing });
-    await database.started();
-    const store = createStore(database, database.now);
-    const { tenant } = await createTenant(store, actor, 'First');
-    const held = await heldWrite(store, tenant.id);
-    proxy.swallow();
-    const asked = store.read((reader) => reader.selectFrom('tenants').select('id').execute());
-    await assert.rejects(asked, { code: 'unavailable' });
-    await until('the database is given up', () => told.lost.length === 1);
-    assert.match(String(store.trouble()), /does not answer/);
-    await assert.rejects(
-      store.read((reader) => reader.selectFrom('tenants').select('id').execute()),
-      { code: 'unavailable' },
-    );
-    held.goOn();
-    await assert.rejects(held.done, { code: 'unavailable' }, 'it was not committed');
-    proxy.carry();
-    await until('the database is back', () => told.backs === 1);
-    assert.equal(store.trouble(), null);
-    // The server ends the transaction that stands still and holds the tenant.
-    const again = await heldWrite(store, tenant.id);
-    again.goOn();
-    const id = await again.done;
-    const rows = await store.read((reader) => reader.selectFrom('protocols').select('id').execute());
-    assert.deepEqual(rows.filter((row) => row.id === id).length, 1);
-    assert.deepEqual(told.ended, []);
-    await store.close();
-    proxy.stop();
-  });
-}
+test('a controller gives a silent database up after ten seconds, and comes back although the server knows nothing of it', async () => {
+  const { db, place } = await clonePostgres(server.url());
+  await db.destroy();
+  const proxy = await SilentProxy.start(join(server.folder, `.s.PGSQL.${server.port}`));
+  const told = { lost: [] as unknown[], ended: [] as unknown[], backs: 0 };
+  const events = {
+    lost: (error: unknown) => void told.lost.push(error),
+    check: () => undefined,
+    back: () => void told.backs++,
+    ended: (error: unknown) => void told.ended.push(error),
+  };
+  const far = [{ ...place, host: '127.0.0.1', port: proxy.port }] as const;
+  const database = await openPostgres(far, events, { sharing: { key: 7, channels: ['news'] } });
+  await database.started();
+  const store = createStore(database, database.now);
+  const { tenant } = await createTenant(store, actor, 'First');
+  const held = await heldWrite(store, tenant.id);
+  proxy.swallow();
+  const asked = store.read((reader) => reader.selectFrom('tenants').select('id').execute());
+  await assert.rejects(asked, { code: 'unavailable' });
+  await until('the database is given up', () => told.lost.length === 1);
+  assert.match(String(store.trouble()), /does not answer/);
+  await assert.rejects(
+    store.read((reader) => reader.selectFrom('tenants').select('id').execute()),
+    { code: 'unavailable' },
+  );
+  held.goOn();
+  await assert.rejects(held.done, { code: 'unavailable' }, 'it was not committed');
+  proxy.carry();
+  await until('the database is back', () => told.backs === 1);
+  assert.equal(store.trouble(), null);
+  // The server ends the transaction that stands still and holds the tenant.
+  const again = await heldWrite(store, tenant.id);
+  again.goOn();
+  const id = await again.done;
+  const rows = await store.read((reader) => reader.selectFrom('protocols').select('id').execute());
+  assert.deepEqual(rows.filter((row) => row.id === id).length, 1);
+  assert.deepEqual(told.ended, []);
+  await store.close();
+  proxy.stop();
+});
 
 test('callers beyond two thousand are refused at once while the database does not answer', async () => {
   const { db, place } = await clonePostgres(server.url());

@@ -21,8 +21,8 @@ export interface AnyDatabase {
   /** Time of the database, epoch milliseconds. */
   readonly now: () => number;
   /**
-   * To be called with the store that is made of it. Returns this process among those that share the database; null: it is
-   * alone.
+   * To be called with the store that is made of it. Returns this process among those that share the database; null: an
+   * embedded database has one process.
    */
   attach(store: Store): Promise<SharedReplicas | null>;
   /** To be called when the controller serves. Then the next controller may start. */
@@ -45,7 +45,7 @@ export async function openAnyDatabase(
 
 async function openShared(
   places: PostgresPlaces,
-  { dataDir, masterKey: { file }, severalControllers, newEpoch }: Config,
+  { dataDir, masterKey: { file }, newEpoch }: Config,
   version: string,
   log: FastifyBaseLogger,
   ended: (error: unknown) => void,
@@ -53,7 +53,7 @@ async function openShared(
   let store: Store | null = null;
   let replicas: SharedReplicas | null = null;
   const { openSharedDatabase, newIdentity, SharedReplicas: Shared } = await import('./shared-database.ts');
-  const identity = severalControllers ? newIdentity(version) : null;
+  const identity = newIdentity(version);
   const events: PostgresEvents = {
     lost: (err) => log.error({ err }, 'the database does not answer: requests are refused until it does'),
     check: (heads) => {
@@ -73,7 +73,7 @@ async function openShared(
   };
   const files = { dataDir, masterKeyFile: file };
   const { database, masterKeys } = await openSharedDatabase(places, files, events, {
-    sharing: identity?.sharing ?? null,
+    sharing: identity.sharing,
     memory: primaryMemory(dataDir, newEpoch, (err) => log.warn({ err }, 'the database server could not be noted')),
   });
   tellServer(database, log);
@@ -84,12 +84,11 @@ async function openShared(
     now: database.now,
     attach: async (made) => {
       store = made;
-      if (identity === null) return null;
       replicas = new Shared(identity, database, made, log);
       await replicas.start();
       return replicas;
     },
-    started: () => (identity === null ? Promise.resolve() : database.started()),
+    started: () => database.started(),
   };
 }
 

@@ -17,7 +17,7 @@ import {
   quotas,
   virtualRange,
 } from './config-forms.ts';
-import { databaseOf, databaseUrl, severalOf } from './database-config.ts';
+import { databaseOf, databaseUrl } from './database-config.ts';
 import type { PostgresPlaces } from './db/postgres/place.ts';
 import type { EgressSettings } from './egress/targets.ts';
 import { OperatorError } from './errors.ts';
@@ -58,12 +58,6 @@ export const settings: readonly Setting[] = [
     name: 'SALLYPORT_DATABASE_CA_FILE',
     fallback: 'the authorities that Node.js trusts',
     meaning: "certificates in PEM that vouch for the PostgreSQL server's",
-  },
-  {
-    name: 'SALLYPORT_SEVERAL_CONTROLLERS',
-    fallback: '`false`',
-    meaning:
-      '`true` lets several controllers use the PostgreSQL database at once; for trials, see [PostgreSQL](postgresql.md)',
   },
   { name: 'SALLYPORT_API_BASE_PATH', fallback: 'empty', meaning: 'path in front of the API, for example `/qa`' },
   {
@@ -200,8 +194,6 @@ export interface Config {
   readonly dataDir: string;
   /** Null: the embedded database in the data directory. */
   readonly database: PostgresPlaces | null;
-  /** Other controllers may use the database at the same time. */
-  readonly severalControllers: boolean;
   /** Begin another history of revisions, after the database was restored. */
   readonly newEpoch: boolean;
   readonly basePath: string;
@@ -332,7 +324,6 @@ const shape = z.object({
   SALLYPORT_LOCAL_GATEWAY: z.enum(['auto', 'on', 'off'], 'must be auto, on or off').default('auto'),
   SALLYPORT_MASTER_KEY_FILE: z.string().optional(),
   SALLYPORT_COUNTRY_DATABASE_FILE: z.string().optional(),
-  SALLYPORT_SEVERAL_CONTROLLERS: z.enum(['true', 'false'], 'must be true or false').default('false'),
   SALLYPORT_NEW_EPOCH: z.enum(['true', 'false'], 'must be true or false').default('false'),
   SALLYPORT_SMTP_URL: smtpUrl.optional(),
   SALLYPORT_MAIL_FROM: mailFrom.optional(),
@@ -352,7 +343,6 @@ function configOf(values: z.output<typeof shape>): Config {
     listen: values.SALLYPORT_LISTEN,
     dataDir,
     database: databaseOf(values),
-    severalControllers: severalOf(values.SALLYPORT_SEVERAL_CONTROLLERS, values.SALLYPORT_DATABASE_URL),
     basePath: values.SALLYPORT_API_BASE_PATH,
     publicUrl: values.SALLYPORT_PUBLIC_URL?.replace(/\/+$/, '') ?? null,
     trustedProxies: values.SALLYPORT_TRUSTED_PROXIES ?? [],

@@ -61,15 +61,6 @@ function placesOf(setting: string, url: string, ca: string | null): PostgresPlac
   return places;
 }
 
-/** Returns whether several controllers may use the database at once. Throws OperatorError. */
-export function severalOf(text: 'true' | 'false', url: string | undefined): boolean {
-  if (text === 'true' && url === undefined)
-    throw new OperatorError(
-      `SALLYPORT_SEVERAL_CONTROLLERS needs ${urlSetting}: an embedded database belongs to one process`,
-    );
-  return text === 'true';
-}
-
 function authorities(file: string): string {
   const pem = attempt(`${caSetting}: ${file} cannot be read`, () => readFileSync(file, 'latin1'));
   try {

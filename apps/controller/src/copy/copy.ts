@@ -104,7 +104,7 @@ async function fillFile(client: pg.Client, file: string): Promise<CopiedTable[]>
 
 /** Runs `work` in a transaction, while no controller can use the database. */
 async function withLock<T>(places: PostgresPlaces, work: (client: pg.Client) => Promise<T>): Promise<T> {
-  const { client } = await lockDatabase(places);
+  const { client } = await lockDatabase(places, null);
   try {
     await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ');
     const result = await work(client);

@@ -30,12 +30,11 @@ const retryMs = 200;
 /** What a lock is taken with, again and again. */
 export interface LockSettings {
   readonly places: PostgresPlaces;
-  readonly sharing: Sharing | null;
+  readonly sharing: Sharing;
   readonly accept: Acceptance;
 }
 
-const pingMs = 5_000;
-const sharedPingMs = 2_000;
+const pingMs = 2_000;
 /** Most notifications that wait to be sent. They may get lost, so more are dropped. */
 const mostUnsent = 10_000;
 
@@ -147,23 +146,20 @@ export class ControllerLock {
     this.#stopTimers();
     const giveUp = () => this.#lost(client, new Error(`the database was silent for ${silenceMs / 1000} s`));
     this.#patience = setTimeout(giveUp, Math.max(0, silenceMs - this.silentMs)).unref();
-    this.#timer = setTimeout(
-      () => {
-        const askedAt = elapsed.now();
-        this.#alone(() => this.#look(client)).then(
-          (measured) => {
-            // An answer from before a stop of this process, or a question that waited behind others.
-            if (elapsed.now() - this.#contactAt >= silenceMs) return giveUp();
-            if (client !== this.#client || !this.#held) return;
-            this.#ahead = measured.isExact ? measured.ahead : this.#ahead;
-            this.#contactAt = askedAt;
-            this.#pingLater(client);
-          },
-          (error: unknown) => (error instanceof OperatorError ? this.#end(client, error) : this.#lost(client, error)),
-        );
-      },
-      this.#settings.sharing === null ? pingMs : sharedPingMs,
-    ).unref();
+    this.#timer = setTimeout(() => {
+      const askedAt = elapsed.now();
+      this.#alone(() => this.#look(client)).then(
+        (measured) => {
+          // An answer from before a stop of this process, or a question that waited behind others.
+          if (elapsed.now() - this.#contactAt >= silenceMs) return giveUp();
+          if (client !== this.#client || !this.#held) return;
+          this.#ahead = measured.isExact ? measured.ahead : this.#ahead;
+          this.#contactAt = askedAt;
+          this.#pingLater(client);
+        },
+        (error: unknown) => (error instanceof OperatorError ? this.#end(client, error) : this.#lost(client, error)),
+      );
+    }, pingMs).unref();
   }
 
   #stopTimers(): void {

@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { randomInt } from 'node:crypto';
 import { Kysely } from 'kysely';
 import type pg from 'pg';
 import { OperatorError } from '../../errors.ts';
@@ -6,7 +6,7 @@ import type { Database } from '../schema.ts';
 import { type Migrations, postgresMigrations } from '../schema-versions.ts';
 import type { Notice } from '../types.ts';
 import { postgresDialect } from './dialect.ts';
-import { isLost, openFailure } from './failures.ts';
+import { openFailure } from './failures.ts';
 import { lostText, type PrimaryMemory, PrimaryServer, type Replication } from './known-primary.ts';
 import { ControllerLock } from './lock.ts';
 import { migratePostgres, schemaOf } from './migrate.ts';
@@ -127,30 +127,30 @@ export class PostgresDatabase extends Kysely<Database> {
 /** How a PostgreSQL database is opened. */
 export interface PostgresOpening {
   readonly migrations?: Migrations;
-  /** Left out: the database is for this process alone, and a second controller is refused while it lives. */
-  readonly sharing?: Sharing | null;
+  /** Left out: others tell this process nothing. */
+  readonly sharing?: Sharing;
   /** Left out: nothing is known of earlier servers. */
   readonly memory?: PrimaryMemory;
 }
+
+const unheard = (): Sharing => ({ key: randomInt(2 ** 31), channels: [] });
 
 /** Opens a PostgreSQL database and migrates it to the present schema. Throws OperatorError. */
 export async function openPostgres(
   places: PostgresPlaces,
   events: PostgresEvents,
-  { migrations = postgresMigrations, sharing = null, memory }: PostgresOpening = {},
+  { migrations = postgresMigrations, sharing = unheard(), memory }: PostgresOpening = {},
 ): Promise<PostgresDatabase> {
   const primary = new PrimaryServer(memory ?? null);
   const session = await lockDatabase(places, sharing, null, primary.accept);
   const { client, place } = session;
   let { fence } = session;
-  const process = randomUUID();
   try {
-    if (sharing !== null) await beginStart(client);
+    await beginStart(client);
     const { tables } = await schemaOf(client);
     await migratePostgres(client, place, migrations);
     const isFresh = !tables.has('meta') || !(await hasIdentity(client));
     const settled = await primary.settle(session, false);
-    await sign(client, process);
     let heads: Notice[] = [];
     const watch = await PoolWatch.begin(session, events);
     const left = () =>
@@ -166,7 +166,7 @@ export async function openPostgres(
         events.lost(error);
       },
       check: async (session) => {
-        heads = await checkReturn(session, sharing === null ? process : null, primary, events);
+        heads = await checkReturn(session, primary, events);
         pool.moveTo(session.place, startOf(session));
         fence = session.fence;
       },
@@ -190,18 +190,10 @@ const differ = (a: Replication, b: Replication): boolean =>
   a.kind !== b.kind || (a.standbys === 0) !== (b.standbys === 0);
 
 /** Returns the revisions of tenants after a loss of the session. Throws when this process cannot go on with the database. */
-async function checkReturn(
-  session: LockedSession,
-  process: string | null,
-  primary: PrimaryServer,
-  events: PostgresEvents,
-): Promise<Notice[]> {
+async function checkReturn(session: LockedSession, primary: PrimaryServer, events: PostgresEvents): Promise<Notice[]> {
   const { client } = session;
   const { rows: heads } = await client.query<Notice>('SELECT id AS tenant, revision FROM tenants');
-  const trouble = await failureOf(async () => {
-    if (process !== null) await refuseOthersWork(client, process);
-    events.check(heads);
-  });
+  const trouble = failureOf(() => events.check(heads));
   const { loss, promoted } = await primary.settle(session, trouble !== null);
   if (loss !== null) throw new OperatorError(lostText);
   if (trouble !== null) throw trouble;
@@ -209,32 +201,14 @@ async function checkReturn(
   return heads;
 }
 
-async function failureOf(work: () => Promise<void>): Promise<unknown> {
+function failureOf(work: () => void): unknown {
   try {
-    await work();
+    work();
     return null;
   } catch (error) {
-    if (isLost(error)) throw error;
     return error;
   }
 }
 
 const hasIdentity = async (client: pg.Client): Promise<boolean> =>
   (await client.query("SELECT 1 FROM meta WHERE key = 'identity'")).rows.length > 0;
-
-const signature = 'controller_process';
-
-/** Notes which process has the database. A process that lost its lock learns by it whether a second one had the database. */
-const sign = (client: pg.Client, process: string) =>
-  client.query('INSERT INTO meta (key, value) VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET value = excluded.value', [
-    signature,
-    process,
-  ]);
-
-async function refuseOthersWork(client: pg.Client, process: string): Promise<void> {
-  const { rows } = await client.query('SELECT value FROM meta WHERE key = $1', [signature]);
-  if (rows[0]?.value !== process)
-    throw new OperatorError(
-      'another controller had the database while this one had lost it, or it was replaced by a copy: start again',
-    );
-}

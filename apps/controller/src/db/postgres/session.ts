@@ -16,8 +16,8 @@ export interface Sharing {
 }
 
 /**
- * Marks the database as used by a controller, as long as its session lives. Both numbers make one name. Controllers that
- * share the database share the lock.
+ * Marks the database as used, as long as a session lives. Both numbers make one name. Controllers share the lock; a copy of
+ * the whole database has it alone.
  */
 const lockName = [0x5a11, 1] as const;
 /** First half of the name of the lock by which others see that the session of a replica lives. */
@@ -30,7 +30,7 @@ const retryMs = 200;
 /** What this process knows of the database counts for this long after the last answer. */
 export const silenceMs = 10_000;
 
-/** Another controller uses the database. */
+/** Somebody uses the database who does not share it. */
 export class DatabaseTaken extends OperatorError {}
 
 /** A session that holds the lock. */
@@ -44,12 +44,12 @@ export interface LockedSession extends Reached {
 }
 
 /**
- * Connects to the primary server, and takes the lock. `former`: session of this process that was lost; its server may not
+ * Connects to the primary server, and takes the lock. `sharing`: null for a copy. `former`: session of this process that was lost; its server may not
  * know that yet. Throws OperatorError.
  */
 export async function lockDatabase(
   places: PostgresPlaces,
-  sharing: Sharing | null = null,
+  sharing: Sharing | null,
   former: LockedSession | null = null,
   accept?: Acceptance,
 ): Promise<LockedSession> {
@@ -118,8 +118,7 @@ async function takenText(client: pg.Client, place: PostgresPlace, sharing: Shari
     [...lockName],
   );
   const from = rows[0]?.address ? `, from ${rows[0].address} since ${rows[0].since}` : '';
-  const used = `another controller uses the database ${shownPlace(place)}${from}`;
   return sharing === null
-    ? `${used}. Only one can: stop it first`
-    : `${used}, and does not share it: stop it, and start it with SALLYPORT_SEVERAL_CONTROLLERS=true too`;
+    ? `a controller uses the database ${shownPlace(place)}${from}: stop all controllers first`
+    : `the database ${shownPlace(place)} is used by a copy under way, or by an older controller that does not share it${from}: wait, or stop that one`;
 }
