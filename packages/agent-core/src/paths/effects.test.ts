@@ -136,6 +136,41 @@ describe('beacons', () => {
     assert.deepEqual(paths.peerConfig(beaconItem(3, null)), { publicKey, allowedIps: [] });
   });
 
+  it('that move to another address are spoken to there at once, with a handshake', () => {
+    const paths = new Paths(config);
+    const [before, after] = [beaconItem(1, '203.0.113.1:51818'), beaconItem(1, '203.0.113.2:51818')];
+    assert.deepEqual(changes(paths.handle(items(clientItem(), before, beaconItem(2)), 0)), [], 'left to the plane');
+    const moved = changes(paths.handle(items(clientItem(), after, beaconItem(2)), 10));
+    const { publicKey } = after;
+    const peer = { publicKey, allowedIps: [], endpoint: '203.0.113.2:51818', persistentKeepalive: 20 };
+    assert.deepEqual(moved, [
+      { kind: 'remove', publicKey },
+      { kind: 'set', peer },
+    ]);
+    assert.deepEqual(changes(paths.handle(items(clientItem(), after), 20)), []);
+  });
+
+  it('whose name gets another address are spoken to there', () => {
+    const paths = new Paths(config);
+    paths.handle(items(clientItem(), beaconItem(1, 'beacon.example.com:51818')), 0);
+    const host = 'beacon.example.com';
+    const kinds = (addresses: string[], now: number) =>
+      changes(paths.handle({ kind: 'resolved', host, addresses }, now)).map(({ kind }) => kind);
+    assert.deepEqual(kinds(['203.0.113.1'], 10), ['set']);
+    assert.deepEqual(kinds(['203.0.113.2'], 90_000), ['remove', 'set']);
+  });
+
+  it('whose peer has outlived the agent and points elsewhere are spoken to where they are', () => {
+    const paths = new Paths(config);
+    const [one, two] = [beaconItem(1, '203.0.113.2:51818'), beaconItem(2, '203.0.113.2:51819')];
+    const stays = { publicKey: two.publicKey, endpoint: '203.0.113.2:51819' };
+    paths.handle(status({ publicKey: one.publicKey, endpoint: '203.0.113.1:51818' }, stays), 0);
+    const keys = changes(paths.handle(items(clientItem(), one, two), 1)).map((change) =>
+      change.kind === 'set' ? change.peer.publicKey : change.publicKey,
+    );
+    assert.deepEqual(keys, [one.publicKey, one.publicKey]);
+  });
+
   it('are spoken to at once when the network has changed, so that they see where we are', () => {
     const paths = new Paths(config);
     paths.handle(items(clientItem(), beaconItem(1), beaconItem(3, null)), 0);

@@ -53,6 +53,12 @@ export class Outbox {
     this.wireguard(anew ? [{ kind: 'remove', publicKey }, set] : [set]);
   }
 
+  /** Points a peer to its endpoint. `moved`: it pointed elsewhere, where its session is. */
+  turn(peer: PeerConfig, moved: boolean): void {
+    if (moved) this.poke(peer, true);
+    else this.wireguard([{ kind: 'set', peer }]);
+  }
+
   /** Sends to the peer at once: turning on the keepalive sends one immediately. */
   poke(peer: PeerConfig, anew: boolean): void {
     const { persistentKeepalive: _on, ...quiet } = peer;

@@ -1,6 +1,7 @@
 import type { BeaconItem, DeviceItem, PathReport, PeerItem, StateItem } from '@sallyport/contract/channel';
 import type { PeerChange, PeerConfig } from '@sallyport/wireguard';
 import { isTunnel, mayPass, restingPeer } from '../reconcile/wanted.ts';
+import { Beacons } from './beacons.ts';
 import { type Move, RouteChooser } from './chooser.ts';
 import { DeviceSide, type Look } from './devices.ts';
 import { type FinderEffect, PathFinder } from './finder.ts';
@@ -39,8 +40,11 @@ export class Paths {
   readonly #inBand = new InBand(() => this.#nextProbe());
   readonly #ways: Ways;
   readonly #routeLook: RouteLook;
+  readonly #beacons = new Beacons(
+    (endpoint) => this.#names.endpointsOf(endpoint, this.#now)[0],
+    (item, moved) => this.#outbox.turn(this.peerConfig(item), moved),
+  );
   #peers = new Map<string, Tunnel>();
-  #beacons: BeaconItem[] = [];
   #items: readonly StateItem[] = [];
   #probes = 0;
   /** Peer of each pending probe. */
@@ -89,7 +93,7 @@ export class Paths {
     if (item.kind === 'device') return this.#devices.peerConfig(item, this.#now);
     const peer = restingPeer(item);
     const carried = item.kind === 'peer' ? this.#chooser.carriedBy(item.id) : [];
-    const endpoint = item.kind === 'peer' ? this.#endpointOf(item) : this.#beaconAt(item);
+    const endpoint = item.kind === 'peer' ? this.#endpointOf(item) : this.#beacons.at(item);
     // The agent only answers a beacon without an endpoint.
     const silent = item.kind === 'beacon' && item.endpoint === null;
     return {
@@ -179,8 +183,10 @@ export class Paths {
     const before = this.#peers;
     const peers = items.filter((item) => item.kind === 'peer');
     this.#peers = new Map(peers.map((item) => [item.id, this.#tunnel(item, before.get(item.id))]));
-    this.#beacons = items.filter((item) => item.kind === 'beacon');
-    for (const item of this.#beacons) this.#beaconAt(item);
+    this.#beacons.set(
+      items.filter((item) => item.kind === 'beacon'),
+      this.#look,
+    );
     const devices = items.filter((item) => item.kind === 'device').filter((item) => isTunnel(item));
     this.#devices.setItems(devices, this.#look, now);
     const points = items.filter((item) => item.kind === 'relay-point');
@@ -235,10 +241,6 @@ export class Paths {
     return this.#peers.get(item.id)?.finder.endpoint ?? this.#candidates(item)[0]?.endpoint;
   }
 
-  #beaconAt({ endpoint }: BeaconItem): string | undefined {
-    return endpoint === null ? undefined : this.#names.endpointsOf(endpoint, this.#now)[0];
-  }
-
   // ---- inputs
 
   #probed(probe: number, rttMs: number | null): void {
@@ -288,8 +290,7 @@ export class Paths {
     for (const tunnel of this.#peers.values()) {
       this.#follow(tunnel, tunnel.finder.offer(this.#candidates(tunnel.item), this.#now));
     }
-    const beacons = this.#beacons.filter(({ endpoint }) => endpoint?.startsWith(`${host}:`));
-    this.#outbox.wireguard(beacons.map((item) => ({ kind: 'set', peer: this.peerConfig(item) })));
+    this.#beacons.resolved();
     this.#devices.resolved(host, this.#look, this.#now);
     this.#meter.hurry(this.#now);
   }
@@ -334,7 +335,7 @@ export class Paths {
   #showSelf(): void {
     if (this.#now - this.#shownAt < showPauseMs) return;
     this.#shownAt = this.#now;
-    for (const item of this.#beacons) if (item.endpoint !== null) this.#outbox.poke(this.peerConfig(item), false);
+    for (const item of this.#beacons.contacted) this.#outbox.poke(this.peerConfig(item), false);
   }
 
   #readStatus(fresh: boolean): void {
