@@ -3,10 +3,10 @@ import { randomInt } from 'node:crypto';
 import { test } from 'node:test';
 import { evaluate, type PortRange, World, type WorldChange, type WorldPolicy } from '@sallyport/policy';
 import { type Host, until, whyNoNamespaces } from '@sallyport/testkit';
+import type { TestDevice } from '../lab/controller-api.ts';
 import { hasDnsmasq, startDnsmasq, virtualAddressesAt } from '../lab/names.ts';
 import { Scenario } from '../lab/scenario.ts';
 import { publicServer } from '../lab/small-internet.ts';
-import type { TestDevice } from '../lab/system.ts';
 
 /**
  * Loads overlapping resources through the API into the real gateway, under random policies for devices, users and

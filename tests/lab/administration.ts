@@ -1,5 +1,5 @@
 import type { RequestBody } from '@sallyport/contract';
-import type { ControllerUnderTest } from './system.ts';
+import type { ControllerApi } from './controller-api.ts';
 
 /** A resource to create. */
 export interface ResourceWish {
@@ -13,7 +13,7 @@ export interface ResourceWish {
 }
 
 /** Creates a private resource behind gateways. Returns its id. */
-export async function makeResource(controller: ControllerUnderTest, wish: ResourceWish): Promise<string> {
+export async function makeResource(controller: ControllerApi, wish: ResourceWish): Promise<string> {
   const protocols = [await makeProtocol(controller, wish.ports)];
   const resource = await controller.call('createResource', {
     body: { name: wish.name, type: 'PRIVATE', addresses: wish.addresses.map((address) => ({ address, protocols })) },
@@ -27,7 +27,7 @@ export async function makeResource(controller: ControllerUnderTest, wish: Resour
 
 /** Creates a policy at the end of its list; lists that `body` omits select nothing. Returns its id. */
 export async function makePolicy(
-  controller: ControllerUnderTest,
+  controller: ControllerApi,
   name: string,
   body: Partial<RequestBody<'createPolicy'>>,
 ): Promise<string> {
@@ -39,7 +39,7 @@ export async function makePolicy(
 }
 
 /** Returns the id of a protocol with these ports. */
-async function makeProtocol(controller: ControllerUnderTest, ports: readonly string[]): Promise<string> {
+async function makeProtocol(controller: ControllerApi, ports: readonly string[]): Promise<string> {
   if (ports.includes('ALL')) {
     const all = (await controller.call('listProtocols')).find(({ type }) => type === 'ALL');
     if (all === undefined) throw new Error('there is no protocol of type ALL');

@@ -11,7 +11,8 @@ import {
 } from '@sallyport/contract/local';
 import { programArguments } from '@sallyport/program/place';
 import { Daemon, type Host, patienceMs, until } from '@sallyport/testkit';
-import { type ControllerUnderTest, program, temporaryFolder } from './system.ts';
+import type { ControllerApi } from './controller-api.ts';
+import { program, temporaryFolder } from './system.ts';
 import type { World } from './world.ts';
 
 /** How a client runs. */
@@ -37,11 +38,11 @@ export class ClientUnderTest {
   readonly #foreign: boolean;
   readonly #environment: Record<string, string>;
   readonly #world: World;
-  readonly #controller: ControllerUnderTest;
+  readonly #controller: ControllerApi;
   daemon!: Daemon;
 
   private constructor(
-    { world, controller }: { world: World; controller: ControllerUnderTest },
+    { world, controller }: { world: World; controller: ControllerApi },
     place: string,
     host: Host,
     id: string,
@@ -66,7 +67,7 @@ export class ClientUnderTest {
   /** Starts the client with its own enrolment key; it belongs to `user`, or has no owner. */
   static async up(
     world: World,
-    controller: ControllerUnderTest,
+    controller: ControllerApi,
     place: string,
     wish: ClientWish = {},
   ): Promise<ClientUnderTest> {
@@ -138,7 +139,7 @@ export class ClientUnderTest {
       return typeof last === 'object' && wanted(last as ClientStatus) ? (last as ClientStatus) : null;
     };
     return until(what, look, { timeoutMs, everyMs: 30 }).catch((error: Error) => {
-      const [ours, theirs] = [this, this.#controller].map(({ daemon }) => daemon.output.slice(-3000));
+      const [ours, theirs] = [this.daemon, this.#controller].map(({ output }) => output.slice(-3000));
       const state = JSON.stringify(last, null, 1);
       throw new Error(`${error.message}; it is ${state}\nclient:\n${ours}\ncontroller:\n${theirs}`);
     });

@@ -2,6 +2,7 @@ import type { RequestBody } from '@sallyport/contract';
 import { Cleanup, type Host } from '@sallyport/testkit';
 import { makePolicy, makeResource } from './administration.ts';
 import { ClientUnderTest, type ClientWish } from './client.ts';
+import type { ControllerApi } from './controller-api.ts';
 import { type LabPlan, NatLab, serverOf } from './nat-lab.ts';
 import { ControllerUnderTest, GatewayUnderTest } from './system.ts';
 
@@ -28,22 +29,26 @@ export interface RunningGateway {
 }
 
 /** A lab with NATs, a controller and ONLINE gateways. Every LAN's server reports the source address on port 80. */
-export class PathsScenario<Name extends string = string> {
+export class PathsScenario<Name extends string = string, C extends ControllerApi = ControllerUnderTest> {
   readonly lab: NatLab<Name>;
-  readonly controller: ControllerUnderTest;
+  readonly controller: C;
   readonly #gateways: ReadonlyMap<string, RunningGateway>;
 
-  private constructor(
-    lab: NatLab<Name>,
-    controller: ControllerUnderTest,
-    gateways: ReadonlyMap<string, RunningGateway>,
-  ) {
+  private constructor(lab: NatLab<Name>, controller: C, gateways: ReadonlyMap<string, RunningGateway>) {
     this.lab = lab;
     this.controller = controller;
     this.#gateways = gateways;
   }
 
-  static async create<Name extends string>(plan: PathsPlan<Name>): Promise<PathsScenario<Name>> {
+  static create<Name extends string>(plan: PathsPlan<Name>): Promise<PathsScenario<Name>> {
+    return PathsScenario.createWith(plan, (lab) => ControllerUnderTest.start(lab));
+  }
+
+  /** Creates a lab with controllers of its own kind. */
+  static async createWith<Name extends string, C extends ControllerApi>(
+    plan: PathsPlan<Name>,
+    start: (lab: NatLab<Name>) => Promise<C>,
+  ): Promise<PathsScenario<Name, C>> {
     const cleanup = new Cleanup();
     const lab = await NatLab.create(plan, cleanup);
     try {
@@ -52,7 +57,7 @@ export class PathsScenario<Name extends string = string> {
           await (await lab.host(serverOf(lan))).listenHttpSource(80);
         }),
       );
-      const controller = await ControllerUnderTest.start(lab);
+      const controller = await start(lab);
       const gateways = new Map<string, RunningGateway>();
       for (const [name, wish] of Object.entries(plan.gateways) as [Name, GatewayWish][]) {
         gateways.set(name, await startGateway(lab, controller, name, wish));
@@ -80,7 +85,7 @@ export class PathsScenario<Name extends string = string> {
   async online(name: Name): Promise<void> {
     const { id, agent } = this.gateway(name);
     await this.controller.gatewayIs(id, 'ONLINE').catch((error: Error) => {
-      const [ours, theirs] = [agent.daemon.output, this.controller.daemon.output].map((output) => output.slice(-4000));
+      const [ours, theirs] = [agent.daemon.output, this.controller.output].map((output) => output.slice(-4000));
       throw new Error(`${error.message}\nagent of ${name}:\n${ours}\ncontroller:\n${theirs}`);
     });
   }
@@ -126,7 +131,7 @@ export class PathsScenario<Name extends string = string> {
 
 async function startGateway<Name extends string>(
   lab: NatLab<Name>,
-  controller: ControllerUnderTest,
+  controller: ControllerApi,
   name: Name,
   { endpoint = false, relay = false, tree }: GatewayWish,
 ): Promise<RunningGateway> {

@@ -1,8 +1,9 @@
 import type { RequestBody } from '@sallyport/contract';
 import { Cleanup, type Host } from '@sallyport/testkit';
 import { makePolicy, makeResource } from './administration.ts';
+import type { TestDevice } from './controller-api.ts';
 import { SmallInternet } from './small-internet.ts';
-import { ControllerUnderTest, GatewayUnderTest, type TestDevice, wgQuickUp } from './system.ts';
+import { ControllerUnderTest, GatewayUnderTest, wgQuickUp } from './system.ts';
 
 /** A gateway that is ONLINE in the small internet, with shortcuts for changes by tests. */
 export class Scenario {

@@ -3,10 +3,8 @@ import { rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { DryRun, OperationName, RequestBody, ResponseBody } from '@sallyport/contract';
-import { operations, privateKeyPlaceholder } from '@sallyport/contract';
-import { type Cleanup, Daemon, type Host, patienceMs, until } from '@sallyport/testkit';
-import { generateKeyPair } from './keys.ts';
+import { type Cleanup, Daemon, type Host, until } from '@sallyport/testkit';
+import { ControllerApi } from './controller-api.ts';
 import type { World } from './world.ts';
 
 /** Returns a program of this repository, or of another version of it in the folder `tree`. */
@@ -22,146 +20,57 @@ export async function temporaryFolder(cleanup: Cleanup): Promise<string> {
   return folder;
 }
 
-/** The real controller in a namespace of the small internet, and its API. */
-export class ControllerUnderTest {
-  readonly url = 'http://203.0.113.10:8080';
-  readonly apiKey = 'e2e-bootstrap-key-0123456789abcdefghij';
+/** How a controller runs. */
+export interface ControllerWish {
+  /** Namespace, and the address in it. */
+  readonly place?: string;
+  readonly address?: string;
+  /** Address that agents are told, when it is not its own. */
+  readonly publicUrl?: string;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** The real controller in a namespace of a lab, and its API. */
+export class ControllerUnderTest extends ControllerApi {
+  readonly url: string;
   readonly dataDir: string;
+  readonly place: string;
   readonly #world: World;
-  readonly #host: Host;
+  readonly #wish: ControllerWish;
   daemon!: Daemon;
 
-  private constructor(world: World, host: Host, dataDir: string) {
+  private constructor(world: World, host: Host, dataDir: string, wish: ControllerWish) {
+    super(host);
+    this.url = `http://${wish.address ?? '203.0.113.10'}:8080`;
+    this.place = wish.place ?? 'controller';
     this.#world = world;
-    this.#host = host;
     this.dataDir = dataDir;
+    this.#wish = wish;
   }
 
-  static async start(world: World): Promise<ControllerUnderTest> {
-    const controller = new ControllerUnderTest(
-      world,
-      await world.host('controller'),
-      await temporaryFolder(world.cleanup),
-    );
+  static async start(world: World, wish: ControllerWish = {}): Promise<ControllerUnderTest> {
+    const host = await world.host('controller');
+    const controller = new ControllerUnderTest(world, host, await temporaryFolder(world.cleanup), wish);
     await controller.start();
     return controller;
   }
 
+  get output(): string {
+    return this.daemon.output;
+  }
+
   /** Starts the controller on the same data. */
   async start(): Promise<void> {
-    this.daemon = Daemon.start(
-      [
-        program('controller/src/main.ts'),
-        '--listen',
-        '203.0.113.10:8080',
-        '--public-url',
-        this.url,
-        '--data-dir',
-        this.dataDir,
-        '--local-gateway',
-        'off',
-      ],
-      {
-        cleanup: this.#world.cleanup,
-        namespace: this.#world.space('controller'),
-        env: { SALLYPORT_BOOTSTRAP_API_KEY: this.apiKey },
-      },
-    );
-    await until('the controller to be ready', async () => {
-      if (!this.daemon.running) return true;
-      const answer = await this.#host.http(`${this.url}/readyz`);
-      return 'status' in answer && answer.status === 200;
+    const { publicUrl = this.url, env } = this.#wish;
+    const where = ['--listen', new URL(this.url).host, '--public-url', publicUrl, '--data-dir', this.dataDir];
+    this.daemon = Daemon.start([program('controller/src/main.ts'), ...where, '--local-gateway', 'off'], {
+      cleanup: this.#world.cleanup,
+      namespace: this.#world.space(this.place),
+      env: { SALLYPORT_BOOTSTRAP_API_KEY: this.apiKey, ...env },
     });
+    await until('the controller to be ready', async () => !this.daemon.running || (await this.isReady()));
     if (!this.daemon.running) throw new Error(`the controller ended:\n${this.daemon.output}`);
   }
-
-  /** Calls an operation; throws with the problem on any status except its success status. */
-  async call<N extends OperationName>(name: N, input: CallInput<N> = {}): Promise<ResponseBody<N>> {
-    const { status, body } = await this.#send(name, input);
-    if (status !== operations[name].status) throw new Error(`${name}: ${status} ${body}`);
-    return (body === '' ? undefined : JSON.parse(body)) as ResponseBody<N>;
-  }
-
-  /** Calls it with `?dry-run=true` and returns the changes. */
-  async dryRun<N extends OperationName>(name: N, input: CallInput<N> = {}): Promise<DryRun> {
-    const { status, body } = await this.#send(name, input, '?dry-run=true');
-    if (status !== 200) throw new Error(`${name} dry run: ${status} ${body}`);
-    return JSON.parse(body) as DryRun;
-  }
-
-  async gatewayIs(id: string, status: string, timeoutMs = patienceMs): Promise<ResponseBody<'getGateway'>> {
-    let last: unknown;
-    return until(
-      `gateway status ${status}`,
-      async () => {
-        const gateway = await this.call('getGateway', { params: { id } });
-        last = gateway;
-        return gateway.status === status ? gateway : null;
-      },
-      { timeoutMs },
-    ).catch((error) => {
-      throw new Error(`${(error as Error).message}; it is ${JSON.stringify(last)}`);
-    });
-  }
-
-  /** Waits until the gateway has applied the tenant's newest revision. */
-  async converged(id: string): Promise<void> {
-    let last: unknown;
-    await until(`gateway ${id} to have applied everything`, async () => {
-      const { statistics, status, error } = await this.call('getGateway', { params: { id } });
-      last = { statistics, status, error };
-      return status !== 'ERROR' && statistics?.lag === 0;
-    }).catch((error) => {
-      throw new Error(`${(error as Error).message}; it is ${JSON.stringify(last)}`);
-    });
-  }
-
-  async #send<N extends OperationName>(
-    name: N,
-    input: CallInput<N>,
-    query = '',
-  ): Promise<{ status: number; body: string }> {
-    const { method, path } = operations[name];
-    const url = `${this.url}${path.replace(/\{(\w+)\}/g, (_, key: string) => input.params?.[key] ?? '')}${query}`;
-    const answer = await this.#host.http(url, {
-      method,
-      headers: { apikey: this.apiKey, 'content-type': 'application/json' },
-      ...(input.body === undefined ? {} : { body: JSON.stringify(input.body) }),
-      timeoutMs: 35_000,
-    });
-    if ('error' in answer) throw new Error(`${method} ${url}: ${answer.error}`);
-    return answer;
-  }
-
-  /**
-   * Registers a plain device, with or without an owner, with a key created here. Returns the wg-quick configuration.
-   */
-  async addDevice(name: string, user?: string): Promise<TestDevice> {
-    const keys = generateKeyPair();
-    const body = { name, publicKey: keys.publicKey, ...(user !== undefined && { user }) };
-    const device = await this.call('createDevice', { body });
-    return { id: device.id, privateKey: keys.privateKey, addresses: device.overlayAddresses ?? [] };
-  }
-
-  /** Returns the configuration that the owner of a device exports; `query` such as `?ipv6=false`. */
-  async deviceConfiguration(device: TestDevice, query = ''): Promise<string> {
-    const answer = await this.#send('getDeviceConfiguration', { params: { id: device.id } }, query);
-    if (answer.status !== 200) throw new Error(answer.body);
-    const { text } = operations.getDeviceConfiguration.response.parse(JSON.parse(answer.body));
-    return text.replace(privateKeyPlaceholder, device.privateKey);
-  }
-}
-
-interface CallInput<N extends OperationName> {
-  readonly params?: Record<string, string>;
-  readonly body?: RequestBody<N>;
-}
-
-/** A plain device of a test. */
-export interface TestDevice {
-  readonly id: string;
-  readonly privateKey: string;
-  readonly addresses: readonly string[];
 }
 
 /** The real gateway agent in a namespace. */
@@ -183,7 +92,7 @@ export class GatewayUnderTest {
 
   static async start(
     world: World,
-    controller: ControllerUnderTest,
+    controller: ControllerApi,
     token: string,
     place: string = 'gateway',
     tree?: string,
@@ -196,7 +105,7 @@ export class GatewayUnderTest {
     return gateway;
   }
 
-  start(controller: ControllerUnderTest, token: string): void {
+  start(controller: ControllerApi, token: string): void {
     this.daemon = Daemon.start(
       [this.#program, 'run', '--controller', controller.url, '--token-file', '-', ...this.#where, '--insecure'],
       {
