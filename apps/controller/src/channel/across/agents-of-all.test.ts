@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { until } from '../testing/manual-time.ts';
 import { ScriptedAgent } from '../testing/scripted-agent.ts';
+import type { DesiredStates } from '../types.ts';
 import { type Controller, Controllers } from './testing/controllers.ts';
 
 const shown = ({ all }: Controller, id: string) => {
@@ -130,6 +131,47 @@ test('agents of a killed controller that come back in time were never gone', asy
   await connected(all, b, [], agent);
   all.time.advance(4_000);
   assert.deepEqual(shown(b, id), here);
+});
+
+/** A controller that takes agents, and welcomes none before `go` is called. */
+async function hesitant(all: Controllers) {
+  const { promise, resolve: go } = Promise.withResolvers<void>();
+  const states: DesiredStates = {
+    current: (agent) => promise.then(() => all.states.current(agent)),
+    subscribe: (...about) => all.states.subscribe(...about),
+  };
+  return { controller: await all.start('hesitant', { states }), go };
+}
+
+test('an agent that another controller takes keeps its status until it is welcomed there', async (t) => {
+  const { all, a } = await two(t);
+  const { controller: c, go } = await hesitant(all);
+  const { id, agent } = await connected(all, a, [c]);
+  all.network.kill(a.replica);
+  const coming = ScriptedAgent.connect(c.port, agent.identity, agent);
+  await until(() => all.holders.holder(id) === c.replica.self.id, 'it is taken');
+  await until(() => c.all.claims.generation(id) === 2, 'the taker knows');
+  assert.deepEqual(shown(c, id), here);
+  go();
+  (await coming).apply();
+  all.time.advance(6_000);
+  await until(() => `${shown(c, id)}` === `${here}`, 'it is welcomed');
+});
+
+test('an agent that is taken and does not come in counts as gone everywhere', async (t) => {
+  const { all, a, b } = await two(t);
+  const { controller: c } = await hesitant(all);
+  const { id, agent } = await connected(all, a, [b, c]);
+  const coming = await ScriptedAgent.open(c.port, agent.identity);
+  await coming.authenticate();
+  await until(() => c.all.claims.generation(id) === 2, 'it is taken');
+  await coming.cut();
+  await agent.closed();
+  all.time.advance(9_000);
+  assert.deepEqual(shown(c, id), here);
+  all.time.advance(1_100);
+  await until(() => `${shown(c, id)}` === 'false,false,false', 'its status is over here');
+  await until(() => `${shown(b, id)}` === 'false,false,false', 'and at a third controller');
 });
 
 test('an agent that went away counts as gone everywhere when its grace is over', async (t) => {

@@ -50,7 +50,11 @@ export class AgentsOfAll implements Channel {
     this.#presence = new Listeners(failed);
     this.#reported = new Listeners(failed);
     this.claims = new Claims({ ...deps, lost: (agent) => this.#here.lose(agent) });
-    this.#foreign = new ForeignAgents({ replicas, clock, timers, changed: (agent) => this.#presence.tell(agent) });
+    this.#foreign = new ForeignAgents({
+      ...{ replicas, clock, timers },
+      changed: (agent) => this.#presence.tell(agent),
+      notWelcomed: (agent) => this.#notWelcomed(agent),
+    });
     this.#reports = new ForeignReports({
       ...{ replicas, clock, timers },
       holder: (agent) => this.#holder(agent),
@@ -69,7 +73,11 @@ export class AgentsOfAll implements Channel {
   get holding(): Holding {
     const { replicas } = this.#deps;
     return {
-      claim: (agent) => this.claims.claim(agent),
+      claim: async (agent) => {
+        const generation = await this.claims.claim(agent);
+        this.#foreign.taken(agent.id);
+        return generation;
+      },
       generation: (agent) => this.claims.generation(agent),
       maySign: () => replicas.maySign(),
       lastContact: () => replicas.lastContact(),
@@ -101,7 +109,8 @@ export class AgentsOfAll implements Channel {
 
   presence(agent: string): Presence {
     const local = this.#here.presence(agent);
-    if (!this.#isForeign(agent)) return local;
+    // One that this process has taken stays as it was shown until it is welcomed.
+    if (local.connected && !this.#isForeign(agent)) return local;
     const status = this.#foreign.status(agent);
     if (status === null) return local;
     const { applied, statistics, clockSkewMs } = this.#reports.of(agent, 'statistics').statistics ?? {
@@ -206,6 +215,13 @@ export class AgentsOfAll implements Channel {
     this.#deps.replicas.facts.publish({ tenant, kind: statusKind, object, value: status, generation });
     if (status === null) this.claims.forget(agent);
     else if (!this.#isForeign(agent)) this.#foreign.forget(agent);
+  }
+
+  /** An agent that was taken and did not come in has no connection anywhere. No other process can tell. */
+  #notWelcomed(agent: string): void {
+    if (this.claims.held(agent) === null || this.#here.presence(agent).connected) return;
+    this.#publish(agent);
+    this.#foreign.forget(agent);
   }
 
   #ownReports(agent: string, kind: ReportKind): SharedReports | null {

@@ -14,6 +14,8 @@ interface Foreign {
   readonly status: SharedStatus;
   /** When it was last heard of, as shown. It never goes back. */
   lastSeen: number | null;
+  /** This process took the agent, which has until then to be welcomed; null: it did not. */
+  takenUntil: number | null;
 }
 
 /** What is told of agents of other processes. */
@@ -26,10 +28,14 @@ export interface ForeignAgentsHost {
   readonly timers: Timers;
   /** The status of an agent may have changed. */
   readonly changed: (agent: string) => void;
+  /** This process took an agent some time ago that was not welcomed since. */
+  readonly notWelcomed: (agent: string) => void;
 }
 
 /** A foreign agent is heard of in steps of this length, so that lists of agents stay as they are for a while. */
 const seenStepMs = 60_000;
+/** An agent that is taken is welcomed within this time, or comes again. */
+const welcomeMs = 10_000;
 
 /**
  * Agents that other processes have, as these tell in facts. The agents of a process that ended keep their status until
@@ -39,7 +45,7 @@ export class ForeignAgents {
   readonly #host: ForeignAgentsHost;
   readonly #agents = new Map<string, Foreign>();
   readonly #live: LiveReplicas;
-  /** When agents without a connection count as gone. */
+  /** When agents without a connection count as gone, or should have been welcomed here. */
   readonly #until = new Map<string, number>();
   readonly #alarm: Alarm;
 
@@ -70,6 +76,14 @@ export class ForeignAgents {
   forget(agent: string): void {
     this.#agents.delete(agent);
     this.#until.delete(agent);
+  }
+
+  /** This process takes the agent. It keeps its status until it is welcomed. */
+  taken(agent: string): void {
+    const known = this.#agents.get(agent);
+    if (known === undefined) return;
+    known.takenUntil = this.#host.clock() + welcomeMs;
+    this.#lookAt(agent, Math.min(known.takenUntil, this.#until.get(agent) ?? Infinity));
   }
 
   /** Null: no other process has told of the agent. */
@@ -107,11 +121,9 @@ export class ForeignAgents {
     this.forget(agent);
     if (status !== null) {
       const lastSeen = known === undefined ? status.lastSeen : Math.max(known.lastSeen ?? 0, status.lastSeen ?? 0);
-      this.#agents.set(agent, { generation, replica, status, lastSeen: lastSeen === 0 ? null : lastSeen });
-      if (!status.connected && status.alive && status.until !== null) {
-        this.#until.set(agent, status.until);
-        this.#alarm.set(status.until);
-      }
+      const shown = lastSeen === 0 ? null : lastSeen;
+      this.#agents.set(agent, { generation, replica, status, lastSeen: shown, takenUntil: null });
+      if (!status.connected && status.alive && status.until !== null) this.#lookAt(agent, status.until);
     }
     this.#host.changed(agent);
   }
@@ -124,8 +136,16 @@ export class ForeignAgents {
         continue;
       }
       this.#until.delete(agent);
+      const { takenUntil = null } = this.#agents.get(agent) ?? {};
+      if (takenUntil !== null && takenUntil > now) this.#lookAt(agent, takenUntil);
+      else if (takenUntil !== null) this.#host.notWelcomed(agent);
       this.#host.changed(agent);
     }
+  }
+
+  #lookAt(agent: string, at: number): void {
+    this.#until.set(agent, at);
+    this.#alarm.set(at);
   }
 
   /** The agents of a process that ended have had their time to come back. */
