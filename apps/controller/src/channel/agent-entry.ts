@@ -82,6 +82,8 @@ export interface Introduction {
   readonly newHost: boolean;
   /** Interval of heartbeats that it is told. */
   readonly heartbeatMs: number;
+  /** Hash of the state that another process wanted it to have until a moment ago; null: none did. */
+  readonly hadElsewhere: string | null;
 }
 
 const olderDatabase =
@@ -133,8 +135,7 @@ export class AgentEntry {
       this.#reports,
     );
     const isGateway = role === 'gateway';
-    const unreachable = (resources: readonly string[]) => host.unreachable(tenant, id, resources);
-    this.#unreachable = isGateway ? new UnreachableNotices(unreachable) : null;
+    this.#unreachable = isGateway ? new UnreachableNotices((all) => host.unreachable(tenant, id, all)) : null;
     const seenAt = (endpoint: string) => observations.observe(tenant, id, { discoveredEndpoint: endpoint });
     this.#endpoint = isGateway ? new SourceEndpoint(seenAt) : null;
     this.#clock = new HostClock((skewMs) =>
@@ -194,7 +195,11 @@ export class AgentEntry {
   }
 
   /** Makes the link's agent the agent of this entry, in place of any other. */
-  install(link: AgentLink, state: DesiredState, { agent, applied, newHost, heartbeatMs }: Introduction): void {
+  install(
+    link: AgentLink,
+    state: DesiredState,
+    { agent, applied, newHost, heartbeatMs, hadElsewhere }: Introduction,
+  ): void {
     const now = this.#host.clock();
     const before = this.#link;
     const items = state.items();
@@ -205,7 +210,7 @@ export class AgentEntry {
     this.#reports.agent = agent;
     this.#clock.reset();
     this.#presence.beatsEvery(heartbeatMs);
-    this.#presence.connected(applied, newHost, now);
+    this.#presence.connected(applied, newHost, now, hadElsewhere);
     this.#compareRevisions(applied?.revision ?? null, state);
     before?.input({ type: 'rejected', code: 'taken-over' });
     this.#endpoint?.expect(items);

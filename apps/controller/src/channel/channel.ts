@@ -315,18 +315,18 @@ class ChannelServer implements AgentChannel {
     const agent = { version: hello.agentVersion, ...proof.host, ...(proof.upgrades && { upgrades: proof.upgrades }) };
     const present = this.#live.size + this.#doorway.handshaking + this.#doorway.waiting;
     const heartbeatMs = this.#heartbeats.intervalFor(entry.role, present);
-    entry.install(link, state, { agent, applied: proof.state ?? null, newHost, heartbeatMs });
+    const hadElsewhere = holding?.hadElsewhere(entry.id) ?? null;
+    entry.install(link, state, { agent, applied: proof.state ?? null, newHost, heartbeatMs, hadElsewhere });
     log.debug({ [entry.role]: entry.id, address: link.address }, 'agent connected');
     this.#live.add(link);
     this.#deps.connections?.proven(link.socket);
-    const { name, tenant } = record;
     const mapping = () => this.#deps.mapping?.(entry.id) ?? ({ kind: 'undecided' } as const);
     link.input({
       type: 'admitted',
-      name,
+      name: record.name,
       feed: entry.feed,
       state,
-      leaseMs: () => leaseMs(tenant),
+      leaseMs: () => leaseMs(record.tenant),
       leaseFrom: holding && leaseFrom,
       heartbeatMs,
       mapping,

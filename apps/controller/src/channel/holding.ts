@@ -7,6 +7,8 @@ export interface Holding {
   claim(agent: AgentRef): Promise<number>;
   /** Generation of the claim, or undefined: another process has the agent. */
   generation(agent: string): number | undefined;
+  /** Hash of the state that another process wanted an agent to have, and that it had, until a moment ago; null: none did. */
+  hadElsewhere(agent: string): string | null;
   /** Whether the database answered lately enough to sign for agents. */
   maySign(): boolean;
   /** When the database last answered, epoch milliseconds. */

@@ -38,6 +38,7 @@ export class AgentPresence {
   #heldUntil: number | null = null;
   #applied: Applied | null = null;
   #appliedWasDesired = false;
+  #hadElsewhere: string | null = null;
   #behindSince: number | null = null;
   #unconfirmedSince: number | null = null;
   #error: string | null = null;
@@ -58,10 +59,12 @@ export class AgentPresence {
 
   /**
    * `applied`: the state that the agent reports to be in force. An agent that has just started does not know it yet.
-   * Then the state from before counts for a moment, except on a new host.
+   * Then the state from before counts for a moment, except on a new host. `hadElsewhere`: hash of the state that another
+   * process wanted until a moment ago. What this one wants may be newer.
    */
-  connected(applied: Position | null, newHost: boolean, now: number): void {
+  connected(applied: Position | null, newHost: boolean, now: number, hadElsewhere: string | null = null): void {
     this.#connected = true;
+    this.#hadElsewhere = hadElsewhere;
     this.#goneAt = null;
     this.#heldUntil = null;
     this.#failedOnThisConnection = false;
@@ -101,7 +104,7 @@ export class AgentPresence {
     const number = Math.max(applied.revision.number, sameState ? known.revision.number : 0);
     this.#applied = { ...applied, revision: { ...applied.revision, number }, tookMs };
     this.#unconfirmedSince = null;
-    this.#appliedWasDesired = this.#wasDesired(applied);
+    this.#appliedWasDesired = applied.hash === this.#hadElsewhere || this.#wasDesired(applied);
     if (progress) this.#behindSince = null;
     this.desiredMoved(now);
     const desiredNow = applied.hash === this.#desiredHash();

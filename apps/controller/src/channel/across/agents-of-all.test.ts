@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { until } from '../testing/manual-time.ts';
+import { gatewayItem } from '../testing/memory-states.ts';
 import { ScriptedAgent } from '../testing/scripted-agent.ts';
 import type { DesiredStates } from '../types.ts';
 import { type Controller, Controllers } from './testing/controllers.ts';
@@ -156,6 +157,26 @@ test('an agent that another controller takes keeps its status until it is welcom
   (await coming).apply();
   all.time.advance(6_000);
   await until(() => `${shown(c, id)}` === `${here}`, 'it is welcomed');
+});
+
+test('an agent that moves while a change is on its way to it stays converged for as long as one that does not', async (t) => {
+  const { all, a, b } = await two(t);
+  const { id, agent } = await connected(all, a, [b]);
+  const { state: before } = agent;
+  all.network.kill(a.replica);
+  all.states.change(id, [gatewayItem({ listenPort: 51_821 })]);
+  const moved = await ScriptedAgent.connect(b.port, agent.identity, agent);
+  await until(() => b.channel.presence(id).connected, 'it is welcomed');
+  assert.deepEqual(shown(b, id), here);
+  moved.beat(all.time.clock(), before);
+  moved.beat(all.time.clock(), { ...before, safeToStop: true });
+  await until(() => b.all.presence(id).safeToStop, 'its heartbeats are heard');
+  assert.deepEqual(shown(b, id), here);
+  for (let second = 0; second < 16; second++) {
+    all.time.advance(1_000);
+    moved.beat(all.time.clock(), before);
+  }
+  await until(() => `${shown(b, id)}` === 'true,true,false', 'it took too long');
 });
 
 test('an agent that is taken and does not come in counts as gone everywhere', async (t) => {

@@ -79,6 +79,10 @@ export class AgentsOfAll implements Channel {
         return generation;
       },
       generation: (agent) => this.claims.generation(agent),
+      hadElsewhere: (agent) => {
+        const { converged = false, applied = null } = this.#foreign.status(agent) ?? {};
+        return converged ? (applied?.hash ?? null) : null;
+      },
       maySign: () => replicas.maySign(),
       lastContact: () => replicas.lastContact(),
     };
