@@ -52,7 +52,6 @@ export class ReplicasUnderTest<Place extends string = string> extends Controller
     const shared = {
       SALLYPORT_DATABASE_URL: server.url(database),
       SALLYPORT_MASTER_KEY_FILE: keyFile,
-      SALLYPORT_SEVERAL_CONTROLLERS: 'true',
       SALLYPORT_TRUSTED_PROXIES: address,
     };
     const start = async (place: Place) => {
