@@ -10,7 +10,7 @@ import type {
 } from '../types.ts';
 import { egressIds } from './egress.ts';
 import type { FirewallModel } from './model.ts';
-import { SITE_MARK_OFFSET } from './registers.ts';
+import { classNumber, SITE_MARK_OFFSET } from './registers.ts';
 import { alive } from './render.ts';
 import { CELL_MAPS } from './rule-text.ts';
 import type { MapName } from './ruleset.ts';
@@ -226,11 +226,6 @@ function chainDifferences(
 function strayMaps(model: FirewallModel, listing: Listing): string[] {
   const ours = new Set([...MAPS, ...GENERATED_SETS].map(({ name }) => generated(name, model.tables.generation)));
   return [...listing.maps.keys()].filter((name) => !ours.has(name)).map((name) => `map ${name} is not ours`);
-}
-
-function classNumber(value: string | null): number {
-  const match = /^([0-9a-f]{1,4}):([0-9a-f]{1,4})$/.exec(value ?? '');
-  return match ? Number.parseInt(match[1] as string, 16) * 0x10000 + Number.parseInt(match[2] as string, 16) : 0;
 }
 
 function isCellMap(map: MapName): boolean {

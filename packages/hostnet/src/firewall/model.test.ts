@@ -21,7 +21,7 @@ describe('model', () => {
   it('renders changes as golden text', () => {
     const model = new FirewallModel(OPTIONS);
     model.load(GOLDEN, 1000, null);
-    const text = model.change(
+    const texts = model.change(
       {
         settings: { draining: true, leaseUntil: 90_000 },
         upsert: {
@@ -36,7 +36,7 @@ describe('model', () => {
       },
       2000,
     );
-    assert.equal(text, readFileSync(new URL('golden/change.nft', import.meta.url), 'utf8'));
+    assert.equal(texts.join('\n'), readFileSync(new URL('golden/change.nft', import.meta.url), 'utf8'));
   });
 
   it('decides according to the state after a load and after any sequence of deltas', () => {
@@ -51,9 +51,15 @@ describe('model', () => {
         for (const change of deltas) {
           now += 4_000;
           wanted = applyDelta(wanted, change);
-          const text = model.change(change, now);
-          if (text !== null) kernel.commit(text, now);
+          const before = kernel.copy();
+          const [first = '', ...rest] = model.change(change, now);
+          if (first !== '') kernel.commit(first, now);
           checkDecisions(kernel, wanted, now);
+          if (rest.length === 0) continue;
+          const halfway = kernel.withRangesOf(before);
+          for (const text of rest) kernel.commit(text, now);
+          checkDecisions(kernel, wanted, now);
+          checkNothingOpens(halfway, kernel.withRangesOf(before), kernel, now);
         }
         assert.deepEqual(sizes(kernel, now), freshSizes(wanted, now), 'no more elements than a fresh load makes');
       }),
@@ -74,7 +80,7 @@ describe('model', () => {
         late(model.load(first, 0, null).swap, 0);
         for (const now of [3_000, 6_000, 9_000]) checkDecisions(kernel, first, now);
         const wanted = applyDelta(first, change);
-        late(model.change(change, 10_000), 10_000);
+        for (const text of model.change(change, 10_000)) late(text, 10_000);
         for (const now of [13_000, 16_000, 19_000]) checkDecisions(kernel, wanted, now);
       }),
       { numRuns: 50 },
@@ -98,8 +104,8 @@ describe('model', () => {
           profiles: items(profiles),
           bundles: items(bundles),
         };
-        assert.equal(model.change({ settings: { masquerade, draining, leaseUntil }, upsert }, 500), null);
-        assert.equal(model.change({ remove: { devices: ['nobody'] } }, 500), null);
+        assert.deepEqual(model.change({ settings: { masquerade, draining, leaseUntil }, upsert }, 500), []);
+        assert.deepEqual(model.change({ remove: { devices: ['nobody'] } }, 500), []);
       }),
       { numRuns: 50 },
     );
@@ -123,10 +129,10 @@ describe('model', () => {
       ...[false, true],
     ]);
     const near = ['5.5.5.128/25', '9.0.0.0/8'];
-    kernel.commit(model.change({ settings: { near } }, 0) ?? '', 0);
+    for (const text of model.change({ settings: { near } }, 0)) kernel.commit(text, 0);
     assert.deepEqual(['5.5.5.1', '5.5.5.200', '9.9.9.9', '2001:1::5'].map(open), [true, false, false, true]);
     assert.deepEqual(sizes(kernel, 0), freshSizes({ ...state, near }, 0));
-    assert.equal(model.change({ settings: { near }, upsert: { classes: [internet] } }, 0), null);
+    assert.deepEqual(model.change({ settings: { near }, upsert: { classes: [internet] } }, 0), []);
   });
 
   it('looks up site addresses while there are any, and recognises its own chains', () => {
@@ -138,18 +144,18 @@ describe('model', () => {
     assert.deepEqual(asks(model.load(none, 0, null).swap), []);
     for (const kind of ['sites', 'egress'] as const) {
       const items = [...GOLDEN[kind].values()];
-      const come = model.change({ upsert: { [kind]: items } }, 0);
+      const come = model.change({ upsert: { [kind]: items } }, 0).join('');
       assert.deepEqual(
         asks(come).map(([, chain]) => chain),
         [kind === 'sites' ? 'way_back' : 'way_out'],
       );
-      assert.equal(/^add chain inet sallyport_sp0 answering /m.test(come ?? ''), kind === 'sites');
-      assert.match(come ?? '', /^flush chain inet sallyport_sp0 marking$/m);
-      assert.doesNotMatch(model.change({ upsert: { [kind]: items.slice(0, 1) } }, 0) ?? '', /marking/);
-      const gone = model.change({ remove: { [kind]: items.map(({ id }) => id) } }, 0);
-      assert.match(gone ?? '', /^flush chain inet sallyport_sp0 marking$/m);
+      assert.equal(/^add chain inet sallyport_sp0 answering /m.test(come), kind === 'sites');
+      assert.match(come, /^flush chain inet sallyport_sp0 marking$/m);
+      assert.doesNotMatch(model.change({ upsert: { [kind]: items.slice(0, 1) } }, 0).join(''), /marking/);
+      const gone = model.change({ remove: { [kind]: items.map(({ id }) => id) } }, 0).join('');
+      assert.match(gone, /^flush chain inet sallyport_sp0 marking$/m);
       assert.deepEqual(asks(gone), []);
-      assert.equal(/^delete chain inet sallyport_sp0 answering$/m.test(gone ?? ''), kind === 'sites');
+      assert.equal(/^delete chain inet sallyport_sp0 answering$/m.test(gone), kind === 'sites');
     }
   });
 
@@ -162,12 +168,12 @@ describe('model', () => {
       expiresAt: null,
     }));
     model.load({ ...GOLDEN, devices: new Map(devices.map((device) => [device.id, device])) }, 0, null);
-    const text = model.change({ remove: { devices: ['d7'] } }, 0) ?? '';
+    const text = model.change({ remove: { devices: ['d7'] } }, 0).join('');
     assert.deepEqual(text.trimEnd().split('\n'), [
       'add element inet sallyport_sp0 devices4_a { 100.64.0.7 : 0x10000001 }',
       'delete element inet sallyport_sp0 devices4_a { 100.64.0.7 }',
     ]);
-    assert.ok((model.change({ settings: { leaseUntil: 99_000 } }, 0) ?? '').length < 300, 'renewing a lease is small');
+    assert.ok(model.change({ settings: { leaseUntil: 99_000 } }, 0).join('').length < 300, 'renewing a lease is small');
   });
 
   it('refuses contradictions, and then needs a load', () => {
@@ -177,7 +183,7 @@ describe('model', () => {
     assert.throws(() => model.change({ upsert: { devices: [twin] } }, 0), { code: 'invalid-state' });
     assert.throws(() => model.change({}, 0), { code: 'invalid-state' });
     model.load(GOLDEN, 0, null);
-    assert.equal(model.change({}, 0), null);
+    assert.deepEqual(model.change({}, 0), []);
   });
 
   it('refuses text that nft would misread', () => {
@@ -303,6 +309,29 @@ function checkDecisions(kernel: Emulator, wanted: FirewallState, now: number): v
   function check(packet: Packet): void {
     const policy = decide(wanted, packet, now);
     assert.equal(kernel.decide(packet, now), policy && policyCounter(policy), JSON.stringify(packet));
+  }
+}
+
+/** Checks that an element which waits for the end of a change opens nothing that the change closes. */
+function checkNothingOpens(waiting: Emulator, atOnce: Emulator, after: Emulator, now: number): void {
+  for (const device of DEVICES) {
+    for (const last of [0, 7, 8, 64, 200]) {
+      const peer = device.includes(':') ? `fd00::${last.toString(16)}` : `10.0.0.${last}`;
+      for (const protocol of ['tcp', 'udp'] as const) {
+        for (const port of PORTS) {
+          const packet = { device, peer, protocol, port };
+          const [open, closed, wanted] = [waiting, atOnce, after].map((kernel) => kernel.decide(packet, now));
+          if (open !== closed) assert.equal(open, wanted, JSON.stringify(packet));
+        }
+      }
+    }
+  }
+  for (const from of SOURCES) {
+    for (const to of DESTINATIONS) {
+      if (from.includes(':') !== to.includes(':')) continue;
+      const [open, closed, wanted] = [waiting, atOnce, after].map((kernel) => kernel.decideEgress(from, to, now));
+      if (open !== closed) assert.equal(open, wanted, `${from} to ${to}`);
+    }
   }
 }
 

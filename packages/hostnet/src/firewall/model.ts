@@ -11,6 +11,8 @@ import type {
   Site,
 } from '../types.ts';
 import type { TouchedMap } from './check.ts';
+import type { ElementChange } from './elements.ts';
+import { Handover } from './handover.ts';
 import { freeGeneration, type Inventory, type LoadTexts, loadTexts } from './load.ts';
 import { renderChanges } from './render.ts';
 import type { FirewallOptions, FirewallSettings } from './ruleset.ts';
@@ -80,21 +82,21 @@ export class FirewallModel {
   }
 
   /**
-   * Returns the text of one transaction that touches only the differences, or null if there are none. Removing an
-   * absent item is no error. Throws `invalid-state`. If items contradict each other (two claim one address), the model
+   * Returns the texts of transactions that touch only the differences, in order. There are none without a difference.
+   * The last one may delete elements that have a replacement by then; it changes no decision. Removing an absent item
+   * is no error. Throws `invalid-state`. If items contradict each other (two claim one address), the model
    * must be loaded again before the next change.
    */
-  change(delta: FirewallDelta, now: number): string | null {
+  change(delta: FirewallDelta, now: number): readonly string[] {
     if (!this.#sound) throw new HostNetError('invalid-state', 'no state is loaded');
     checkDelta(delta);
     const before = this.settings;
     this.#sound = false;
     this.#apply(delta);
     this.#sound = true;
-    const lines = this.#changes(now);
-    const switched = switchSettings(this.options, this.#tables.generation, before, this.settings);
-    lines.push(...switched);
-    return lines.length === 0 ? null : `${lines.join('\n')}\n`;
+    const { lines, ending } = this.#changes(now);
+    lines.push(...switchSettings(this.options, this.#tables.generation, before, this.settings));
+    return [lines, ending].filter(({ length }) => length > 0).map((each) => `${each.join('\n')}\n`);
   }
 
   /** Returns text that sets all timeouts of the last text again, as of `now`; null if that text set none. */
@@ -185,7 +187,7 @@ export class FirewallModel {
   }
 
   /** Counters are added before the elements that refer to them, and removed after those. */
-  #changes(now: number): string[] {
+  #changes(now: number): { lines: string[]; ending: string[] } {
     const table = `inet ${tableName(this.options.interface)}`;
     const counters = this.#tables.counters.takeChanges();
     const lines = counters.filter(({ after }) => after).map(({ key }) => `add counter ${table} ${key}`);
@@ -193,9 +195,22 @@ export class FirewallModel {
       .map((map) => ({ map, changes: map.takeChanges() }))
       .filter(({ changes }) => changes.length > 0);
     this.#filled = false;
-    for (const { map, changes } of this.#touched) lines.push(...renderChanges(table, map, changes, now));
+    const handover = new Handover(this.#tables, this.#touched);
+    const ending: string[] = [];
+    for (const { map, changes } of this.#touched) {
+      const waits = (change: ElementChange): boolean => handover.waits(map, change);
+      lines.push(
+        ...renderChanges(
+          table,
+          map,
+          changes.filter((change) => !waits(change)),
+          now,
+        ),
+      );
+      ending.push(...renderChanges(table, map, changes.filter(waits), now));
+    }
     for (const { key } of counters.filter(({ before }) => before)) lines.push(`delete counter ${table} ${key}`);
-    return lines;
+    return { lines, ending };
   }
 }
 

@@ -82,6 +82,12 @@ export function classText(value: number): string {
   return `${(value >>> 16).toString(16)}:${(value & 0xffff).toString(16)}`;
 }
 
+/** Returns the number that `classText` wrote, or 0 for any other text. */
+export function classNumber(value: string | null): number {
+  const match = /^([0-9a-f]{1,4}):([0-9a-f]{1,4})$/.exec(value ?? '');
+  return match ? Number.parseInt(match[1] as string, 16) * 0x10000 + Number.parseInt(match[2] as string, 16) : 0;
+}
+
 /** Hands out the numbers of one space, each once. */
 export class Sequence {
   readonly #limit: number;

@@ -49,7 +49,7 @@ describe('firewall, under traffic', { skip }, () => {
     assert.ok(reloads > 3, `${reloads} reloads`);
   });
 
-  it('renews time limits and cuts holes under traffic, and the kernel drops next to nothing', async () => {
+  it('renews time limits and cuts holes under traffic without losing a packet', async () => {
     await load();
     const { devices } = exampleState(0);
     let over = false;
@@ -71,13 +71,8 @@ describe('firewall, under traffic', { skip }, () => {
       };
       assert.equal(await net.gateway.call('change', { upsert }, now), 'changed');
     }
+    for (const output of await done) assert.match(output, /100000 packets transmitted, 100000 received/);
     assert.ok(changes > 10, `${changes} changes`);
-    // A look-up in the kernel can fall between the end of an element and the begin of its successor: it then finds
-    // neither, and the packet is dropped. At these rates that is about one packet in a thousand changes.
-    for (const output of await done) {
-      const [, received] = /100000 packets transmitted, (\d+) received/.exec(output) ?? [];
-      assert.ok(Number(received) >= 100_000 - Math.ceil(changes / 100), output);
-    }
     await load();
   });
 

@@ -90,11 +90,12 @@ export class Firewall {
     const clock = clockFrom(now);
     return this.#enqueue(async () => {
       const at = clock();
-      const text = this.#model.change(delta, at);
+      const texts = this.#model.change(delta, at);
       if (this.#inStep) {
-        if (text === null) return 'unchanged';
-        if (/^flush chain /m.test(text)) this.#rules = null;
-        if (await this.#commit(text, this.#writer)) await this.#catchUp(clock, at);
+        if (texts.length === 0) return 'unchanged';
+        if (texts.some((text) => /^flush chain /m.test(text))) this.#rules = null;
+        for (const text of texts) if (this.#inStep) await this.#commit(text, this.#writer);
+        if (this.#inStep) await this.#catchUp(clock, at);
         if (this.#inStep) return 'changed';
       }
       await this.#commitLoad(clock, (later, existing) => this.#model.reload(later, existing));

@@ -39,6 +39,21 @@ export class Emulator {
     }
   }
 
+  /** Returns a kernel with the same content. */
+  copy(): Emulator {
+    const kernel = new Emulator();
+    kernel.maps = new Map([...this.maps].map(([name, map]) => [name, new Map(map)]));
+    kernel.counters = new Set(this.counters);
+    return kernel;
+  }
+
+  /** Returns this kernel with the ranges of an earlier moment: the kernel puts ranges in force a moment later. */
+  withRangesOf(earlier: Emulator): Emulator {
+    const kernel = this.copy();
+    for (const [name, map] of earlier.maps) if (RANGES.test(name)) kernel.maps.set(name, map);
+    return kernel;
+  }
+
   /** Returns the policy that admits the packet, or null. */
   decide(packet: Packet, now: number): string | null {
     if (!this.#get('lease', '0x00000001', now)) return null;
@@ -115,7 +130,7 @@ export class Emulator {
 
   #checkRanges(): void {
     for (const [name, map] of this.maps) {
-      if (!/^classes|^sites|^egress_(sources|destinations)|_ports$/.test(name)) continue;
+      if (!RANGES.test(name)) continue;
       const ranges = [...map.keys()].map((key) => ends(name, key)).sort((a, b) => (a[0] < b[0] ? -1 : 1));
       for (const [index, range] of ranges.entries()) {
         const next = ranges[index + 1];
@@ -152,6 +167,9 @@ export class Emulator {
     return map;
   }
 }
+
+/** Names of maps with ranges. */
+const RANGES = /^classes|^sites|^egress_(sources|destinations)|_ports$/;
 
 const parsed = new Map<string, readonly [bigint, bigint]>();
 
