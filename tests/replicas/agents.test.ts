@@ -1,15 +1,28 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
-import { until } from '@sallyport/testkit';
+import { type TestContext, test } from 'node:test';
+import { PgBouncer, until, withoutPgBouncer } from '@sallyport/testkit';
 import type { StateChange } from '../../apps/controller/src/channel/types.ts';
+import type { PostgresPlace } from '../../apps/controller/src/db/postgres/place.ts';
 import { openTestApp } from '../../apps/controller/src/testing/harness.ts';
+import { placeOf } from '../../apps/controller/src/testing/postgres.ts';
 import { joinReplica } from '../../apps/controller/src/testing/shared-replicas.ts';
 import { freshDatabase, serverOfFile } from './fixtures.ts';
 
 const postgres = serverOfFile();
 
 test('agents of one controller get what another one commits to the database', async (t) => {
+  await changeOfOtherController(t, await freshDatabase(postgres.server));
+});
+
+test('agents of one controller get what another one commits through a pooler', {
+  skip: withoutPgBouncer,
+}, async (t) => {
   const place = await freshDatabase(postgres.server);
+  const pooler = await PgBouncer.start(postgres.cleanup, postgres.server);
+  await changeOfOtherController(t, { ...place, pooler: placeOf(pooler.url(place.database)) });
+});
+
+async function changeOfOtherController(t: TestContext, place: PostgresPlace): Promise<void> {
   const [first, second] = [await joinReplica(place), await joinReplica(place)];
   t.after(() => Promise.all([first.stop(), second.stop()]));
   const a = await openTestApp(t, { store: first.store, replicas: first.replicas });
@@ -31,4 +44,4 @@ test('agents of one controller get what another one commits to the database', as
   assert.notEqual(other?.hash, before.hash);
   assert.equal((await a.request('DELETE', path, { key: a.tenant.key })).status, 204);
   await until('the end arrives', () => changes.at(-1)?.kind === 'deleted');
-});
+}

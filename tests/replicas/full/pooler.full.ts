@@ -1,0 +1,107 @@
+// Two controllers behind PgBouncer, which dies again and again under writes. Run by npm run test:replicas.
+import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { Cleanup, PgBouncer, PostgresServer, until } from '@sallyport/testkit';
+import { ControllerProcess, testFolder } from '../../../apps/controller/src/testing/controller-process.ts';
+
+const key = 'k'.repeat(40);
+
+/** Asks a controller. */
+async function ask(controller: ControllerProcess, method: string, path: string, body?: object) {
+  const headers = { apikey: key, ...(body && { 'content-type': 'application/json' }) };
+  const init = { method, headers, ...(body && { body: JSON.stringify(body) }) };
+  const answer = await fetch(`${controller.url}${path}`, init);
+  return { status: answer.status, json: await answer.json() };
+}
+
+/** Creates gateways through one controller until it is ended. */
+class Creator {
+  readonly acknowledged: string[] = [];
+  readonly refusals: { readonly status: number; readonly code: string }[] = [];
+  readonly #done: Promise<void>;
+  #running = true;
+
+  constructor(controller: ControllerProcess, name: string) {
+    this.#done = this.#create(controller, name);
+  }
+
+  async more(): Promise<void> {
+    const before = this.acknowledged.length;
+    await until('gateways are created', () => this.acknowledged.length > before + 10);
+  }
+
+  async end(): Promise<void> {
+    this.#running = false;
+    await this.#done;
+  }
+
+  async #create(controller: ControllerProcess, name: string): Promise<void> {
+    for (let n = 0; this.#running; n++) {
+      const body = { name: `${name} ${n}`, wireguardPort: '51820' };
+      const { status, json } = await ask(controller, 'POST', '/tenants/gateways', body);
+      if (status === 201) this.acknowledged.push(body.name);
+      else {
+        this.refusals.push({ status, code: json.code });
+        await until('it is ready', async () => (await ask(controller, 'GET', '/readyz')).status === 200);
+      }
+    }
+  }
+}
+
+test('two controllers behind a pooler that dies under writes lose nothing that was acknowledged', async (t) => {
+  const cleanup = new Cleanup();
+  t.after(() => cleanup.run());
+  const folder = testFolder(t);
+  const server = await PostgresServer.start(cleanup);
+  const pooler = await PgBouncer.start(cleanup, server);
+  await server.sql('CREATE DATABASE pooled');
+  const keyFile = join(folder, 'master.key');
+  writeFileSync(keyFile, 'ab'.repeat(32));
+  const pooled = {
+    SALLYPORT_DATABASE_URL: pooler.url('pooled'),
+    SALLYPORT_MASTER_KEY_FILE: keyFile,
+    SALLYPORT_BOOTSTRAP_API_KEY: key,
+    SALLYPORT_TENANT_QUOTAS: 'gateways=100000',
+    SALLYPORT_TENANT_WRITES_PER_SECOND: '100000',
+  };
+  const without = await ControllerProcess.start(t, join(folder, 'without'), [], pooled);
+  assert.throws(() => without.url, /a pooler is in front of .*SALLYPORT_DATABASE_DIRECT_URL/);
+  const env = { ...pooled, SALLYPORT_DATABASE_DIRECT_URL: server.url('pooled') };
+  const [one, two] = await Promise.all(
+    ['one', 'two'].map((name) => ControllerProcess.start(t, join(folder, name), [], env)),
+  );
+  assert.ok(one !== undefined && two !== undefined);
+  const creators = [new Creator(one, 'one'), new Creator(two, 'two')];
+  const all = (work: (creator: Creator) => Promise<void>) => Promise.all(creators.map(work));
+  for (let death = 1; death <= 10; death++) {
+    await all((creator) => creator.more());
+    await pooler.kill(death % 2 === 0 ? 'SIGKILL' : 'SIGTERM');
+    await until('both say so', async () => {
+      const answers = await Promise.all([one, two].map((controller) => ask(controller, 'GET', '/readyz')));
+      return answers.every(({ status }) => status === 503);
+    });
+    await pooler.run();
+  }
+  await all((creator) => creator.more());
+  await all((creator) => creator.end());
+  const acknowledged = creators.flatMap((creator) => creator.acknowledged);
+  for (const controller of [one, two]) {
+    const names = new Set<string>();
+    const { json } = await ask(controller, 'GET', '/tenants/gateways?limit=100000');
+    for (const { name } of json) names.add(name);
+    const lost = acknowledged.filter((name) => !names.has(name));
+    assert.deepEqual(lost, [], 'each acknowledged gateway is there');
+    assert.equal(json.length, names.size, 'none is there twice');
+  }
+  const refusals = creators.flatMap((creator) => creator.refusals);
+  t.diagnostic(`${acknowledged.length} created, ${refusals.length} refused`);
+  assert.ok(refusals.length > 0);
+  const others = refusals.filter(({ status, code }) => status !== 503 || code !== 'unavailable');
+  assert.deepEqual(others, []);
+  for (const controller of [one, two]) {
+    assert.doesNotMatch(controller.stderr, /prepared statement|unsupported startup parameter/);
+    assert.equal(await controller.kill('SIGTERM'), 0);
+  }
+});
