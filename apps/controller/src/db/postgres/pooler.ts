@@ -11,7 +11,8 @@ const answerMs = 10_000;
 
 /** Connects to a pooler. */
 export async function connectPooler(pooler: PostgresPlace, options?: string): Promise<pg.Client> {
-  const client = new pg.Client({ ...clientConfig(pooler, answerMs), ...(options !== undefined && { options }) });
+  const config = { ...clientConfig(pooler, answerMs), connectionTimeoutMillis: answerMs };
+  const client = new pg.Client({ ...config, ...(options !== undefined && { options }) });
   client.on('error', () => undefined);
   try {
     await client.connect();
