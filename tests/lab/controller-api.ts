@@ -27,14 +27,14 @@ export abstract class ControllerApi {
 
   /** Calls an operation; throws with the problem on any status except its success status. */
   async call<N extends OperationName>(name: N, input: CallInput<N> = {}): Promise<ResponseBody<N>> {
-    const { status, body } = await this.#send(name, input);
+    const { status, body } = await this.send(name, input);
     if (status !== operations[name].status) throw new Error(`${name}: ${status} ${body}`);
     return (body === '' ? undefined : JSON.parse(body)) as ResponseBody<N>;
   }
 
   /** Calls it with `?dry-run=true` and returns the changes. */
   async dryRun<N extends OperationName>(name: N, input: CallInput<N> = {}): Promise<DryRun> {
-    const { status, body } = await this.#send(name, input, '?dry-run=true');
+    const { status, body } = await this.send(name, input, '?dry-run=true');
     if (status !== 200) throw new Error(`${name} dry run: ${status} ${body}`);
     return JSON.parse(body) as DryRun;
   }
@@ -66,7 +66,8 @@ export abstract class ControllerApi {
     });
   }
 
-  async #send<N extends OperationName>(
+  /** Sends a request. Returns the answer whatever its status is, and throws without one. */
+  async send<N extends OperationName>(
     name: N,
     input: CallInput<N>,
     query = '',
@@ -75,9 +76,9 @@ export abstract class ControllerApi {
     const url = `${this.url}${path.replace(/\{(\w+)\}/g, (_, key: string) => input.params?.[key] ?? '')}${query}`;
     const answer = await this.#host.http(url, {
       method,
-      headers: { apikey: this.apiKey, 'content-type': 'application/json' },
+      headers: { apikey: this.apiKey, 'content-type': 'application/json', ...input.headers },
       ...(input.body === undefined ? {} : { body: JSON.stringify(input.body) }),
-      timeoutMs: 35_000,
+      timeoutMs: input.timeoutMs ?? 35_000,
     });
     if ('error' in answer) throw new Error(`${method} ${url}: ${answer.error}`);
     return answer;
@@ -95,16 +96,19 @@ export abstract class ControllerApi {
 
   /** Returns the configuration that the owner of a device exports; `query` such as `?ipv6=false`. */
   async deviceConfiguration(device: TestDevice, query = ''): Promise<string> {
-    const answer = await this.#send('getDeviceConfiguration', { params: { id: device.id } }, query);
+    const answer = await this.send('getDeviceConfiguration', { params: { id: device.id } }, query);
     if (answer.status !== 200) throw new Error(answer.body);
     const { text } = operations.getDeviceConfiguration.response.parse(JSON.parse(answer.body));
     return text.replace(privateKeyPlaceholder, device.privateKey);
   }
 }
 
-interface CallInput<N extends OperationName> {
+/** What a request carries. */
+export interface CallInput<N extends OperationName> {
   readonly params?: Record<string, string>;
   readonly body?: RequestBody<N>;
+  readonly headers?: Record<string, string>;
+  readonly timeoutMs?: number;
 }
 
 /** A plain device of a test. */
