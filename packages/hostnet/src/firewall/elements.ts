@@ -67,6 +67,16 @@ export class Elements {
   }
 }
 
+/** Returns two lists of changes in a row as one. It leaves out elements that changed and changed back. */
+export function combineChanges(first: readonly ElementChange[], second: readonly ElementChange[]): ElementChange[] {
+  if (first.length === 0) return [...second];
+  const combined = new Map(first.map((change) => [change.key, change]));
+  for (const { key, before, after } of second) {
+    combined.set(key, { key, before: combined.has(key) ? (combined.get(key)?.before ?? null) : before, after });
+  }
+  return [...combined.values()].filter(({ before, after }) => !sameElement(before, after));
+}
+
 function sameElement(a: Element | null, b: Element | null): boolean {
   if (a === null || b === null) return a === b;
   return a.value === b.value && a.expiresAt === b.expiresAt;

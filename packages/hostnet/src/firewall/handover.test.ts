@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { Emulator } from '../testing/emulator.ts';
 import type { AddressClass, FirewallState } from '../types.ts';
-import { FirewallModel } from './model.ts';
+import { FirewallModel, inOrder } from './model.ts';
 import type { FirewallDelta } from './state.ts';
 
 const OPTIONS = { interface: 'sp0', overlay: { v4: '100.64.0.0/10', v6: 'fd7a:1::/48' } };
@@ -45,7 +45,7 @@ function moments(start: FirewallState, ...deltas: readonly FirewallDelta[]): Emu
   kernel.commit(model.load(start, 0, null).swap, 0);
   const found: Emulator[] = [];
   for (const delta of deltas) {
-    for (const text of model.change(delta, 0)) {
+    for (const text of inOrder(model.change(delta, 0))) {
       const earlier = kernel;
       kernel = kernel.copy();
       kernel.commit(text, 0);
@@ -88,6 +88,20 @@ describe('a packet whose access stays is admitted at every moment', () => {
     remove: { classes: ['range'] },
   });
   always('while ports are merged', '10.0.1.5', 85, { remove: { bundles: ['one'] } });
+  const grown = { upsert: { bundles: [tcp('grown', 80, 99)], profiles: staff(cell('host'), cell('range', 'grown')) } };
+  const shrunk = {
+    upsert: { bundles: [tcp('shrunk', 85, 87)], profiles: staff(cell('host'), cell('range', 'shrunk')) },
+  };
+  always('while a range of ports grows', '10.0.1.5', 86, grown);
+  always('while a range of ports grows and the old one goes', '10.0.0.9', 86, {
+    upsert: { bundles: [tcp('grown', 70, 99)], profiles: staff(cell('host', 'grown'), cell('range', 'grown')) },
+    remove: { bundles: ['web'] },
+  });
+  always('while a range of ports shrinks', '10.0.1.5', 86, shrunk);
+  always('while a range of ports shrinks and the old one goes', '10.0.0.9', 86, {
+    upsert: { bundles: [tcp('shrunk', 85, 87)], profiles: staff(cell('host', 'shrunk'), cell('range', 'shrunk')) },
+    remove: { bundles: ['web'] },
+  });
 
   it('while the networks of a connection between sites are merged', () => {
     const found = moments(START, { remove: { egress: ['two'] } });
@@ -183,7 +197,7 @@ it('takes access away in the first transaction, and opens nothing on the way', (
       kernel.commit(model.load({ ...START, classes: new Map(), profiles: new Map() }, 0, null).swap, 0);
       for (const each of layouts) {
         const before = kernel.copy();
-        const [first, ...rest] = model.change(changeTo(each), 0);
+        const [first, ...rest] = inOrder(model.change(changeTo(each), 0));
         if (first !== undefined) kernel.commit(first, 0);
         const [done, waiting] = [kernel.copy(), kernel.withRangesOf(before)];
         for (const text of rest) kernel.commit(text, 0);

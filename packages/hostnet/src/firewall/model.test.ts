@@ -7,7 +7,7 @@ import { applyDelta, delta, state } from '../testing/arbitraries.ts';
 import type { Packet } from '../testing/emulator.ts';
 import { Emulator } from '../testing/emulator.ts';
 import type { FirewallState } from '../types.ts';
-import { FirewallModel } from './model.ts';
+import { FirewallModel, inOrder } from './model.ts';
 import { policyCounter } from './state.ts';
 
 const OPTIONS = { interface: 'sp0', overlay: { v4: '100.64.0.0/10', v6: 'fd7a:1::/48' } };
@@ -21,20 +21,22 @@ describe('model', () => {
   it('renders changes as golden text', () => {
     const model = new FirewallModel(OPTIONS);
     model.load(GOLDEN, 1000, null);
-    const texts = model.change(
-      {
-        settings: { draining: true, leaseUntil: 90_000 },
-        upsert: {
-          devices: [{ id: 'd1', addresses: ['100.64.0.2', 'fd7a:1::2'], profile: 'staff', expiresAt: 20_000 }],
-          sites: [{ id: 'branch', prefixes: ['10.1.0.0/16'], profile: 'staff', expiresAt: 30_000 }],
-          bundles: [
-            { id: 'web', grants: [{ protocol: 'tcp', from: 80, to: 85, policy: 'pol_1' }] },
-            { id: 'db', grants: [{ protocol: 'tcp', from: 85, to: 90, policy: 'pol_9' }] },
-          ],
+    const texts = inOrder(
+      model.change(
+        {
+          settings: { draining: true, leaseUntil: 90_000 },
+          upsert: {
+            devices: [{ id: 'd1', addresses: ['100.64.0.2', 'fd7a:1::2'], profile: 'staff', expiresAt: 20_000 }],
+            sites: [{ id: 'branch', prefixes: ['10.1.0.0/16'], profile: 'staff', expiresAt: 30_000 }],
+            bundles: [
+              { id: 'web', grants: [{ protocol: 'tcp', from: 80, to: 85, policy: 'pol_1' }] },
+              { id: 'db', grants: [{ protocol: 'tcp', from: 85, to: 90, policy: 'pol_9' }] },
+            ],
+          },
+          remove: { classes: ['lan'], sites: ['old'], egress: ['one'], profiles: ['entering'] },
         },
-        remove: { classes: ['lan'], sites: ['old'], egress: ['one'], profiles: ['entering'] },
-      },
-      2000,
+        2000,
+      ),
     );
     assert.equal(texts.join('\n'), readFileSync(new URL('golden/change.nft', import.meta.url), 'utf8'));
   });
@@ -50,14 +52,17 @@ describe('model', () => {
         checkDecisions(kernel, wanted, now);
         for (const change of deltas) {
           now += 4_000;
+          const was = wanted;
           wanted = applyDelta(wanted, change);
+          const { prepare, commit, cleanup } = model.change(change, now);
+          if (prepare !== null) kernel.commit(prepare, now);
+          if (prepare !== null) checkDecisions(kernel, was, now);
           const before = kernel.copy();
-          const [first = '', ...rest] = model.change(change, now);
-          if (first !== '') kernel.commit(first, now);
+          if (commit !== null) kernel.commit(commit, now);
           checkDecisions(kernel, wanted, now);
-          if (rest.length === 0) continue;
+          if (cleanup === null) continue;
           const halfway = kernel.withRangesOf(before);
-          for (const text of rest) kernel.commit(text, now);
+          kernel.commit(cleanup, now);
           checkDecisions(kernel, wanted, now);
           checkNothingOpens(halfway, kernel.withRangesOf(before), kernel, now);
         }
@@ -72,15 +77,15 @@ describe('model', () => {
       fc.property(state, delta, (first, change) => {
         const model = new FirewallModel(OPTIONS);
         const kernel = new Emulator();
-        const late = (text: string | null, at: number) => {
-          if (text !== null) kernel.commit(text, at + 3_000);
+        const late = (texts: readonly string[], at: number) => {
+          for (const text of texts) kernel.commit(text, at + 3_000);
           const again = model.retime(at + 3_000);
           if (again !== null) kernel.commit(again, at + 3_000);
         };
-        late(model.load(first, 0, null).swap, 0);
+        late([model.load(first, 0, null).swap], 0);
         for (const now of [3_000, 6_000, 9_000]) checkDecisions(kernel, first, now);
         const wanted = applyDelta(first, change);
-        for (const text of model.change(change, 10_000)) late(text, 10_000);
+        late(inOrder(model.change(change, 10_000)), 10_000);
         for (const now of [13_000, 16_000, 19_000]) checkDecisions(kernel, wanted, now);
       }),
       { numRuns: 50 },
@@ -104,8 +109,8 @@ describe('model', () => {
           profiles: items(profiles),
           bundles: items(bundles),
         };
-        assert.deepEqual(model.change({ settings: { masquerade, draining, leaseUntil }, upsert }, 500), []);
-        assert.deepEqual(model.change({ remove: { devices: ['nobody'] } }, 500), []);
+        assert.deepEqual(inOrder(model.change({ settings: { masquerade, draining, leaseUntil }, upsert }, 500)), []);
+        assert.deepEqual(inOrder(model.change({ remove: { devices: ['nobody'] } }, 500)), []);
       }),
       { numRuns: 50 },
     );
@@ -129,10 +134,10 @@ describe('model', () => {
       ...[false, true],
     ]);
     const near = ['5.5.5.128/25', '9.0.0.0/8'];
-    for (const text of model.change({ settings: { near } }, 0)) kernel.commit(text, 0);
+    for (const text of inOrder(model.change({ settings: { near } }, 0))) kernel.commit(text, 0);
     assert.deepEqual(['5.5.5.1', '5.5.5.200', '9.9.9.9', '2001:1::5'].map(open), [true, false, false, true]);
     assert.deepEqual(sizes(kernel, 0), freshSizes({ ...state, near }, 0));
-    assert.deepEqual(model.change({ settings: { near }, upsert: { classes: [internet] } }, 0), []);
+    assert.deepEqual(inOrder(model.change({ settings: { near }, upsert: { classes: [internet] } }, 0)), []);
   });
 
   it('looks up site addresses while there are any, and recognises its own chains', () => {
@@ -144,15 +149,15 @@ describe('model', () => {
     assert.deepEqual(asks(model.load(none, 0, null).swap), []);
     for (const kind of ['sites', 'egress'] as const) {
       const items = [...GOLDEN[kind].values()];
-      const come = model.change({ upsert: { [kind]: items } }, 0).join('');
+      const come = inOrder(model.change({ upsert: { [kind]: items } }, 0)).join('');
       assert.deepEqual(
         asks(come).map(([, chain]) => chain),
         [kind === 'sites' ? 'way_back' : 'way_out'],
       );
       assert.equal(/^add chain inet sallyport_sp0 answering /m.test(come), kind === 'sites');
       assert.match(come, /^flush chain inet sallyport_sp0 marking$/m);
-      assert.doesNotMatch(model.change({ upsert: { [kind]: items.slice(0, 1) } }, 0).join(''), /marking/);
-      const gone = model.change({ remove: { [kind]: items.map(({ id }) => id) } }, 0).join('');
+      assert.doesNotMatch(inOrder(model.change({ upsert: { [kind]: items.slice(0, 1) } }, 0)).join(''), /marking/);
+      const gone = inOrder(model.change({ remove: { [kind]: items.map(({ id }) => id) } }, 0)).join('');
       assert.match(gone, /^flush chain inet sallyport_sp0 marking$/m);
       assert.deepEqual(asks(gone), []);
       assert.equal(/^delete chain inet sallyport_sp0 answering$/m.test(gone), kind === 'sites');
@@ -168,12 +173,15 @@ describe('model', () => {
       expiresAt: null,
     }));
     model.load({ ...GOLDEN, devices: new Map(devices.map((device) => [device.id, device])) }, 0, null);
-    const text = model.change({ remove: { devices: ['d7'] } }, 0).join('');
+    const text = inOrder(model.change({ remove: { devices: ['d7'] } }, 0)).join('');
     assert.deepEqual(text.trimEnd().split('\n'), [
       'add element inet sallyport_sp0 devices4_a { 100.64.0.7 : 0x10000001 }',
       'delete element inet sallyport_sp0 devices4_a { 100.64.0.7 }',
     ]);
-    assert.ok(model.change({ settings: { leaseUntil: 99_000 } }, 0).join('').length < 300, 'renewing a lease is small');
+    assert.ok(
+      inOrder(model.change({ settings: { leaseUntil: 99_000 } }, 0)).join('').length < 300,
+      'renewing a lease is small',
+    );
   });
 
   it('refuses contradictions, and then needs a load', () => {
@@ -183,7 +191,7 @@ describe('model', () => {
     assert.throws(() => model.change({ upsert: { devices: [twin] } }, 0), { code: 'invalid-state' });
     assert.throws(() => model.change({}, 0), { code: 'invalid-state' });
     model.load(GOLDEN, 0, null);
-    assert.deepEqual(model.change({}, 0), []);
+    assert.deepEqual(inOrder(model.change({}, 0)), []);
   });
 
   it('refuses text that nft would misread', () => {

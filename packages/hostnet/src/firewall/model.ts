@@ -11,7 +11,7 @@ import type {
   Site,
 } from '../types.ts';
 import type { TouchedMap } from './check.ts';
-import type { ElementChange } from './elements.ts';
+import { combineChanges, type ElementChange, type Elements } from './elements.ts';
 import { Handover } from './handover.ts';
 import { freeGeneration, type Inventory, type LoadTexts, loadTexts } from './load.ts';
 import { renderChanges } from './render.ts';
@@ -82,28 +82,35 @@ export class FirewallModel {
   }
 
   /**
-   * Returns the texts of transactions that touch only the differences, in order. There are none without a difference.
-   * The last one may delete elements that have a replacement by then; it changes no decision. Removing an absent item
-   * is no error. Throws `invalid-state`. If items contradict each other (two claim one address), the model
-   * must be loaded again before the next change.
+   * Returns texts that touch only the differences. Removing an absent item is no error. Throws `invalid-state`. If items
+   * contradict each other (two claim one address), the model must be loaded again before the next change.
    */
-  change(delta: FirewallDelta, now: number): readonly string[] {
+  change(delta: FirewallDelta, now: number): ChangeTexts {
     if (!this.#sound) throw new HostNetError('invalid-state', 'no state is loaded');
     checkDelta(delta);
     const before = this.settings;
     this.#sound = false;
-    this.#apply(delta);
-    this.#sound = true;
-    const { lines, ending } = this.#changes(now);
+    const fresh = this.#freshBundles(delta);
+    for (const bundle of fresh) this.#insert('bundles', bundle, (t) => t.insertBundle(bundle));
+    const prepared = this.#takeChanges();
+    const prepare = this.#render(prepared, now).lines;
+    this.#apply({ ...delta, upsert: { ...delta.upsert, bundles: without(delta.upsert?.bundles ?? [], fresh) } });
+    const rest = this.#takeChanges();
+    const whole = combine(prepared, rest);
+    const isApart = fresh.length > 0 && (movesPorts(prepared) || movesPorts(rest));
+    const { lines, ending } = this.#render(isApart ? rest : whole, now);
     lines.push(...switchSettings(this.options, this.#tables.generation, before, this.settings));
-    return [lines, ending].filter(({ length }) => length > 0).map((each) => `${each.join('\n')}\n`);
+    this.#touched = whole.touched;
+    this.#filled = false;
+    this.#sound = true;
+    return { prepare: isApart ? script(prepare) : null, commit: script(lines), cleanup: script(ending) };
   }
 
   /** Returns text that sets all timeouts of the last text again, as of `now`; null if that text set none. */
   retime(now: number): string | null {
     const table = `inet ${tableName(this.options.interface)}`;
     const lines = this.#lastSet().flatMap(({ map, changes }) => renderChanges(table, map, changes, now));
-    return lines.length === 0 ? null : `${lines.join('\n')}\n`;
+    return script(lines);
   }
 
   #lastSet(): TouchedMap[] {
@@ -186,32 +193,86 @@ export class FirewallModel {
     else tables.withdrawBundle(item as Bundle);
   }
 
+  /**
+   * Returns new bundles that no cell leads to yet. Their ports can be in force before the cells change. Otherwise a
+   * packet could find its new bundle and the old range of its port, which may have no number in that bundle.
+   */
+  #freshBundles({ upsert, remove }: FirewallDelta): Bundle[] {
+    const isKnown = (id: string) => this.#tables.bundles.has(id) || remove?.bundles?.includes(id) === true;
+    return (upsert?.bundles ?? []).filter(({ id }) => !isKnown(id));
+  }
+
+  #takeChanges(): Changes {
+    const touched = Object.values(this.#tables.maps).map((map) => ({ map, changes: map.takeChanges() }));
+    return {
+      counters: this.#tables.counters.takeChanges(),
+      touched: touched.filter(({ changes }) => changes.length > 0),
+    };
+  }
+
   /** Counters are added before the elements that refer to them, and removed after those. */
-  #changes(now: number): { lines: string[]; ending: string[] } {
+  #render({ counters, touched }: Changes, now: number): { lines: string[]; ending: string[] } {
     const table = `inet ${tableName(this.options.interface)}`;
-    const counters = this.#tables.counters.takeChanges();
+    const handover = new Handover(this.#tables, touched);
     const lines = counters.filter(({ after }) => after).map(({ key }) => `add counter ${table} ${key}`);
-    this.#touched = Object.values(this.#tables.maps)
-      .map((map) => ({ map, changes: map.takeChanges() }))
-      .filter(({ changes }) => changes.length > 0);
-    this.#filled = false;
-    const handover = new Handover(this.#tables, this.#touched);
     const ending: string[] = [];
-    for (const { map, changes } of this.#touched) {
-      const waits = (change: ElementChange): boolean => handover.waits(map, change);
-      lines.push(
-        ...renderChanges(
-          table,
-          map,
-          changes.filter((change) => !waits(change)),
-          now,
-        ),
-      );
-      ending.push(...renderChanges(table, map, changes.filter(waits), now));
+    for (const { map, changes } of touched) {
+      const [first, last] = divide(changes, (change) => handover.waits(map, change));
+      lines.push(...renderChanges(table, map, first, now));
+      ending.push(...renderChanges(table, map, last, now));
     }
     for (const { key } of counters.filter(({ before }) => before)) lines.push(`delete counter ${table} ${key}`);
     return { lines, ending };
   }
+}
+
+/** A change, as transactions that are applied in this order. Each is null if it has nothing to do. */
+export interface ChangeTexts {
+  /** Puts ports of new bundles in force. It changes no decision. */
+  readonly prepare: string | null;
+  readonly commit: string | null;
+  /** Deletes elements that have a replacement by now. It changes no decision. */
+  readonly cleanup: string | null;
+}
+
+/** Returns the texts of a change in their order. */
+export function inOrder({ prepare, commit, cleanup }: ChangeTexts): string[] {
+  return [prepare, commit, cleanup].filter((text) => text !== null);
+}
+
+/** What changed in the counters and in the maps. */
+interface Changes {
+  readonly counters: readonly ElementChange[];
+  readonly touched: readonly TouchedMap[];
+}
+
+/** Returns two changes in a row as one. */
+function combine(first: Changes, second: Changes): Changes {
+  const maps = new Set([...first.touched, ...second.touched].map(({ map }) => map));
+  const of = ({ touched }: Changes, map: Elements) => touched.find((each) => each.map === map)?.changes ?? [];
+  return {
+    counters: combineChanges(first.counters, second.counters),
+    touched: [...maps].map((map) => ({ map, changes: combineChanges(of(first, map), of(second, map)) })),
+  };
+}
+
+/** Returns whether ranges of ports lose their number. */
+function movesPorts({ touched }: Changes): boolean {
+  const ports = touched.filter(({ map }) => map.name === 'tcp_ports' || map.name === 'udp_ports');
+  return ports.some(({ changes }) => changes.some(({ before }) => before !== null));
+}
+
+function divide<T>(items: readonly T[], isLast: (item: T) => boolean): [T[], T[]] {
+  return [items.filter((item) => !isLast(item)), items.filter(isLast)];
+}
+
+function without<T>(items: readonly T[], taken: readonly T[]): readonly T[] {
+  const left = new Set(taken);
+  return items.filter((item) => !left.has(item));
+}
+
+function script(lines: readonly string[]): string | null {
+  return lines.length === 0 ? null : `${lines.join('\n')}\n`;
 }
 
 interface HeldState extends FirewallState {

@@ -126,6 +126,11 @@ export class Numbering {
     return entry.number;
   }
 
+  /** Returns whether an id has a number. */
+  has(id: string): boolean {
+    return this.#entries.has(id);
+  }
+
   /** Returns the number of an id that is in use. */
   of(id: string): number {
     const entry = this.#entries.get(id);

@@ -3,7 +3,7 @@ import { checkTexts } from '../firewall/check.ts';
 import type { FoundFirewall, Listing } from '../firewall/found.ts';
 import { mapBack } from '../firewall/found.ts';
 import type { Count, Inventory, LoadTexts } from '../firewall/load.ts';
-import { FirewallModel } from '../firewall/model.ts';
+import { FirewallModel, inOrder } from '../firewall/model.ts';
 import { forgetPassedText, notePassedText, passedTable } from '../firewall/passed.ts';
 import { EGRESS_COUNTER } from '../firewall/path-rules.ts';
 import { admitProbesText, type ProbeTarget } from '../firewall/probe-rules.ts';
@@ -90,7 +90,7 @@ export class Firewall {
     const clock = clockFrom(now);
     return this.#enqueue(async () => {
       const at = clock();
-      const texts = this.#model.change(delta, at);
+      const texts = inOrder(this.#model.change(delta, at));
       if (this.#inStep) {
         if (texts.length === 0) return 'unchanged';
         if (texts.some((text) => /^flush chain /m.test(text))) this.#rules = null;
