@@ -1,6 +1,7 @@
 import pino from 'pino';
 import { openPostgres } from '../db/postgres/open.ts';
 import type { PostgresPlace } from '../db/postgres/place.ts';
+import { type Migrations, postgresMigrations } from '../db/schema-versions.ts';
 import { createStore, type Store } from '../db/store.ts';
 import { newIdentity, SharedReplicas } from '../replicas/shared.ts';
 
@@ -16,8 +17,11 @@ export interface TestReplica {
 }
 
 /** Joins a migrated database as one more replica, in this process. */
-export async function joinReplica(place: PostgresPlace): Promise<TestReplica> {
-  const identity = newIdentity('0.0.0');
+export async function joinReplica(
+  place: PostgresPlace,
+  migrations: Migrations = postgresMigrations,
+): Promise<TestReplica> {
+  const identity = newIdentity(migrations.version);
   const troubles: unknown[] = [];
   let replicas: SharedReplicas | null = null;
   let store: Store | null = null;
@@ -32,7 +36,7 @@ export async function joinReplica(place: PostgresPlace): Promise<TestReplica> {
     ended: trouble,
     heard: (payload: string) => replicas?.heard(payload),
   };
-  const database = await openPostgres([place], events, { sharing: identity.sharing });
+  const database = await openPostgres([place], events, { migrations, sharing: identity.sharing });
   const made = createStore(database, database.now);
   store = made;
   const joined = new SharedReplicas(identity, database, made, pino({ level: 'silent' }));

@@ -14,7 +14,14 @@ export const codeOf = (error: unknown): string =>
   error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : '';
 
 /** Whether a simultaneous transaction made a statement fail, so that a repetition may succeed. */
-export const isConflict = (error: unknown): boolean => ['40001', '40P01'].includes(codeOf(error));
+export const isConflict = (error: unknown): boolean => ['40001', '40P01'].includes(codeOf(error)) || isStalePlan(error);
+
+/** Whether a prepared statement is of no use any more, because a table has got other columns. */
+export const isStalePlan = (error: unknown): boolean =>
+  codeOf(error) === '0A000' &&
+  error instanceof Error &&
+  'routine' in error &&
+  error.routine === 'RevalidateCachedQuery';
 
 /** Whether a failure means that the connection is gone or the server does not serve. */
 export function isLost(error: unknown): boolean {

@@ -11,6 +11,7 @@ import {
   schemaNotes,
   schemaState,
 } from '../schema-versions.ts';
+import { refuseUnderOlder } from './older-controllers.ts';
 import { type PostgresPlace, shownPlace } from './place.ts';
 
 /**
@@ -21,6 +22,7 @@ export async function migratePostgres(client: pg.Client, place: PostgresPlace, m
   const state = await schemaOf(client);
   refuseUnusable(state, place, migrations);
   if (pendingMigrations(state, migrations).length === 0) return;
+  await refuseUnderOlder(client, state, migrations);
   await client.query('BEGIN');
   try {
     await applyPending(client, state, migrations);
@@ -52,7 +54,7 @@ async function apply(client: pg.Client, name: string, migrations: Migrations): P
 }
 
 /** Throws OperatorError when the database is of another program, or of a newer version that this one cannot live with. */
-function refuseUnusable(state: SchemaState, place: PostgresPlace, migrations: Migrations): void {
+export function refuseUnusable(state: SchemaState, place: PostgresPlace, migrations: Migrations): void {
   if (isForeign(state))
     throw new OperatorError(
       `the database ${shownPlace(place)} holds tables of another program: give Sallyport a database or a schema of its own`,

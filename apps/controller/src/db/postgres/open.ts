@@ -9,7 +9,7 @@ import { postgresDialect } from './dialect.ts';
 import { openFailure } from './failures.ts';
 import { lostText, type PrimaryMemory, PrimaryServer, type Replication } from './known-primary.ts';
 import { ControllerLock } from './lock.ts';
-import { migratePostgres, schemaOf } from './migrate.ts';
+import { migratePostgres, refuseUnusable, schemaOf } from './migrate.ts';
 import { type PostgresPlace, type PostgresPlaces, shownPlace } from './place.ts';
 import { PostgresPool, type ServerStart } from './pool.ts';
 import { PoolWatch } from './pool-watch.ts';
@@ -166,6 +166,8 @@ export async function openPostgres(
         events.lost(error);
       },
       check: async (session) => {
+        // A newer version may have changed the database meanwhile.
+        refuseUnusable(await schemaOf(session.client), session.place, migrations);
         heads = await checkReturn(session, primary, events);
         pool.moveTo(session.place, startOf(session));
         fence = session.fence;

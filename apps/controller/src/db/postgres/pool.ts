@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream';
 import type { PostgresPoolClient } from 'kysely';
 import pg from 'pg';
-import { codeOf, DatabaseUnavailable, isLost } from './failures.ts';
+import { codeOf, DatabaseUnavailable, isLost, isStalePlan } from './failures.ts';
 import { fenceText, idleTime, isAstray, strayed } from './fence.ts';
 import type { PostgresPlace } from './place.ts';
 
@@ -210,6 +210,7 @@ class LentClient {
   /** The failure that a transaction away from the session ends with. */
   #strayed: DatabaseUnavailable | null = null;
   #ended = false;
+  #inTransaction = false;
   // The connection may end between two statements, when no statement is there to fail.
   readonly #onError = (): void => {
     this.#ended = true;
@@ -226,6 +227,7 @@ class LentClient {
     if (begins.test(text)) return this.#begin(text);
     const before = this.#begun;
     this.#begun = null;
+    if (ends.test(text)) this.#inTransaction = false;
     const [result] = await Promise.all([this.#send(text, values), before]);
     // The server undoes a transaction with a failed statement. The statement tells why.
     if (text === 'commit' && result.command === 'ROLLBACK')
@@ -243,6 +245,7 @@ class LentClient {
   #begin(text: string): pg.QueryResult {
     this.#failure = null;
     this.#strayed = null;
+    this.#inTransaction = true;
     const begun = this.#send(text, []);
     this.#begun = this.#start === undefined ? begun : Promise.all([begun, this.#sendFence(this.#start)]);
     this.#begun.catch(() => undefined);
@@ -268,6 +271,10 @@ class LentClient {
       sendTogether(this.#client);
       return await this.#client.query({ text, values: values as unknown[], ...(name === null ? {} : { name }) });
     } catch (error) {
+      // A newer version has changed a table. What was prepared before is of no use at any connection.
+      if (isStalePlan(error)) {
+        if (this.#statements.forget(text, name) && !this.#inTransaction) return this.#send(text, values);
+      }
       this.#ended ||= isLost(error);
       if (this.#strayed !== null) throw this.#strayed;
       if (codeOf(error) !== afterFailure) this.#failure = lost(error);
@@ -277,6 +284,7 @@ class LentClient {
 }
 
 const begins = /^(begin|start transaction)/;
+const ends = /^(commit|rollback)$/;
 /** State of a statement that the server refused because an earlier one of the transaction had failed. */
 const afterFailure = '25P02';
 
@@ -297,7 +305,9 @@ const [countedTexts, usesBefore, preparedTexts] = [2_000, 3, 300];
 /** Names for the statements that are worth preparing. Lists of varying length make endless texts. */
 class Statements {
   readonly #most: number;
-  readonly #names = new Map<string, string>();
+  #names = new Map<string, string>();
+  /** Counts how often all names were forgotten. Names are never used twice. */
+  #forgotten = 0;
   #uses = new Map<string, number>();
 
   constructor(most: number) {
@@ -313,8 +323,16 @@ class Statements {
     this.#uses.set(text, uses);
     if (uses < usesBefore) return null;
     this.#uses.delete(text);
-    const name = `s${this.#names.size}`;
+    const name = `s${this.#forgotten}_${this.#names.size}`;
     this.#names.set(text, name);
     return name;
+  }
+  /** Forgets all names, unless that has happened since this one was given. Returns whether the text may be sent again. */
+  forget(text: string, name: string | null): boolean {
+    if (name === null) return false;
+    if (this.#names.get(text) !== name) return true;
+    this.#names = new Map();
+    this.#forgotten++;
+    return true;
   }
 }
