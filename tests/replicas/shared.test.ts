@@ -76,6 +76,28 @@ test('questions are answered across replicas: long ones, odd characters, failure
   await stopAll(all);
 });
 
+test('what another version sends is dropped with one line in the log, and the rest arrives', async () => {
+  const { a, b, all } = await join3(2);
+  const { id } = b.replicas.self;
+  const told: unknown[] = [];
+  b.replicas.handle('known', (body) => void told.push(body));
+  for (let n = 0; n < 20; n++) {
+    a.replicas.tell(id, 'of a newer version', { n });
+    b.replicas.heard(`Z ${a.replicas.self.id} something new`);
+    b.replicas.heard(`M ${a.replicas.self.id} ${n} 0/1 {"kind":"shout","topic":"known","question":0}`);
+    a.replicas.tell(id, 'known', n);
+  }
+  assert.equal(await a.replicas.ask(id, 'of a newer version', {}, 10_000), null, 'a question gets an answer');
+  await until('the rest arrives', () => told.length === 20);
+  const lines = b.warnings.map((line) => JSON.parse(line).msg);
+  assert.deepEqual(lines.toSorted(), [
+    'a message of another replica that this version does not know; it is dropped, and so are others like it',
+    'a notification of a kind that this version does not know; it is dropped, and so are others like it',
+    'a notification of another replica could not be read; it is dropped, and so are others like it',
+  ]);
+  await stopAll(all);
+});
+
 test('facts reach every replica in order, are there for a late one, and never go back a generation', async () => {
   const { a, b, c, all, place } = await join3();
   const heard = new Map<TestReplica, StoredFact[]>();

@@ -35,6 +35,8 @@ export class SharedFacts<V> {
   readonly #deps: SharedFactsDeps<V>;
   readonly #body: z.ZodType<{ value: V | null; at: number; by: string }>;
   readonly #known = new Map<string, Known<V>>();
+  /** Replicas of another version that write facts which this one cannot read. */
+  readonly #warned = new Set<string>();
   /** Objects of which something may be under way to the database: sent since the last wait began, and before. */
   readonly #sent = new Set<string>();
   readonly #awaited = new Set<string>();
@@ -64,7 +66,9 @@ export class SharedFacts<V> {
     const { success, data } = this.#body.safeParse(fact.value);
     if (!success) {
       const { kind, object, replica } = fact;
-      this.#deps.log.warn({ kind, object, replica }, 'a fact of another replica is malformed, and is ignored');
+      if (!this.#warned.has(replica))
+        this.#deps.log.warn({ kind, object, replica }, 'facts of another replica are malformed, and are ignored');
+      if (this.#warned.size < mostWarned) this.#warned.add(replica);
       return;
     }
     const heard = { tenant: fact.tenant, ...data };
@@ -114,6 +118,6 @@ export class SharedFacts<V> {
   }
 }
 
-const rememberedFacts = 500_000;
+const [rememberedFacts, mostWarned] = [500_000, 1_000];
 
 const isNewer = <V>(a: Known<V>, b: Known<V>): boolean => a.at > b.at || (a.at === b.at && a.by > b.by);

@@ -23,6 +23,8 @@ const noticeMs = 5;
 const forgottenMs = 24 * 3600_000;
 /** Questions that wait for an answer at the same time. */
 const mostQuestions = 10_000;
+/** Warnings that are remembered, so that they are not repeated. */
+const mostWarnings = 1_000;
 /** Characters of a notification. */
 const noticeLength = 7_800;
 
@@ -63,6 +65,7 @@ export class SharedReplicas implements Replicas {
   #lastQuestion = 0;
   #lastMessage = 0;
   readonly #counters = { sent: 0, received: 0, dropped: 0 };
+  readonly #warned = new Set<string>();
   #behind = 0;
   /** Whether the notice that listeners get comes from another replica. */
   #foreign = false;
@@ -179,9 +182,9 @@ export class SharedReplicas implements Replicas {
       if (kind === 'C' && rest !== undefined) this.#heardCommits(rest);
       else if (kind === 'F' && from !== undefined) this.facts.heard(from, Number(rest));
       else if (kind === 'M' && from !== undefined && rest !== undefined) this.#heardPart(from, rest);
-      else throw new Error('unknown kind');
+      else this.#warnOnce(`kind ${kind}`, { kind }, 'a notification of a kind that this version does not know');
     } catch (err) {
-      this.#log.warn({ err }, 'a notification of another replica could not be read');
+      this.#warnOnce(`from ${from}`, { err, replica: from }, 'a notification of another replica could not be read');
     }
   }
 
@@ -260,12 +263,23 @@ export class SharedReplicas implements Replicas {
 
   async #handle(from: string, topic: string, body: unknown, question: number | null): Promise<void> {
     let answer: unknown = null;
+    const handler = this.#handlers.get(topic);
+    if (handler === undefined)
+      this.#warnOnce(`topic ${topic}`, { topic }, 'a message of another replica that this version does not know');
     try {
-      answer = (await this.#handlers.get(topic)?.(body, from)) ?? null;
+      answer = (await handler?.(body, from)) ?? null;
     } catch (err) {
-      this.#log.warn({ err, topic }, 'a message of another replica could not be handled');
+      this.#warnOnce(`${topic} ${from}`, { err, topic }, 'a message of another replica could not be handled');
     }
     if (question !== null) this.#send(channelOf(from), { kind: 'answer', topic, body: answer, question });
+  }
+
+  /** Another version may send the same again and again. */
+  #warnOnce(about: string, facts: object, text: string): void {
+    if (this.#warned.has(about)) return;
+    if (this.#warned.size >= mostWarnings) this.#warned.clear();
+    this.#warned.add(about);
+    this.#log.warn(facts, `${text}; it is dropped, and so are others like it`);
   }
 
   /** What notifications have lost is found by looking. */

@@ -11,6 +11,8 @@ export interface TestReplica {
   readonly replicas: SharedReplicas;
   /** What made the replica end, or lost its database. */
   readonly troubles: unknown[];
+  /** What it has logged, warnings and worse. */
+  readonly warnings: string[];
   stop(): Promise<void>;
   /** Ends every connection at once, and says nothing to the others. */
   kill(): Promise<void>;
@@ -23,6 +25,8 @@ export async function joinReplica(
 ): Promise<TestReplica> {
   const identity = newIdentity(migrations.version);
   const troubles: unknown[] = [];
+  const warnings: string[] = [];
+  const log = pino({ level: 'warn' }, { write: (line) => void warnings.push(line) });
   let replicas: SharedReplicas | null = null;
   let store: Store | null = null;
   const trouble = (error: unknown) => void troubles.push(error);
@@ -39,7 +43,7 @@ export async function joinReplica(
   const database = await openPostgres([place], events, { migrations, sharing: identity.sharing });
   const made = createStore(database, database.now);
   store = made;
-  const joined = new SharedReplicas(identity, database, made, pino({ level: 'silent' }));
+  const joined = new SharedReplicas(identity, database, made, log);
   replicas = joined;
   await joined.start();
   await database.started();
@@ -47,6 +51,7 @@ export async function joinReplica(
     store: made,
     replicas: joined,
     troubles,
+    warnings,
     stop: async () => {
       await joined.stop();
       await made.close();

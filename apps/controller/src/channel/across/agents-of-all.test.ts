@@ -44,6 +44,23 @@ test('an agent moves from one controller to another and back, and all of them sh
   assert.deepEqual(warnings, [], 'a move is no copied host');
 });
 
+test('what another version tells of agents is shown as far as it is understood, and the rest is one line in the log', async (t) => {
+  const { all, a, b } = await two(t);
+  const { id } = await connected(all, a, [b]);
+  const generation = (a.all.claims.generation(id) ?? 0) + 1;
+  const tell = (value: object) =>
+    a.replica.facts.publish({ tenant: 't', kind: 'status', object: id, value, generation });
+  const status = { connected: true, alive: true, converged: false, lastSeen: 1, error: null, applied: null };
+  const words = { version: '9', hostname: 'h', os: 'o', kernel: 'k', wireguard: 'a new kind' };
+  tell({ ...status, safeToStop: false, heartbeatMs: 10_000, until: null, agent: words, added: true });
+  await until(() => `${shown(b, id)}` === 'true,true,false', 'the words are left out');
+  assert.equal(b.all.presence(id).agent, undefined);
+  for (let n = 0; n < 5; n++) tell({ state: 'fine' });
+  await until(() => !b.all.presence(id).connected, 'nothing is known of it');
+  const lines = b.lines.filter(({ level }) => level === 'warn').map(({ text }) => text);
+  assert.deepEqual(lines, ['another controller tells of agents in a form that this version cannot read']);
+});
+
 test('a controller that did not hear that it lost an agent finds out by itself', async (t) => {
   const { all, a, b } = await two(t);
   const { id, agent } = await connected(all, a, [b]);

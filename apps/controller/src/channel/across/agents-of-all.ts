@@ -51,7 +51,7 @@ export class AgentsOfAll implements Channel {
     this.#reported = new Listeners(failed);
     this.claims = new Claims({ ...deps, lost: (agent) => this.#here.lose(agent) });
     this.#foreign = new ForeignAgents({
-      ...{ replicas, clock, timers },
+      ...{ replicas, clock, timers, log },
       changed: (agent) => this.#presence.tell(agent),
       notWelcomed: (agent) => this.#notWelcomed(agent),
     });

@@ -1,4 +1,5 @@
 import type { Replicas, StoredFact } from '../../replicas/types.ts';
+import type { Log } from '../log.ts';
 import { Alarm, type Timers } from '../timers.ts';
 import type { SharedStatus } from '../types.ts';
 import { LiveReplicas } from './live-replicas.ts';
@@ -26,6 +27,7 @@ export interface ForeignAgentsHost {
   readonly replicas: Replicas;
   readonly clock: () => number;
   readonly timers: Timers;
+  readonly log: Pick<Log, 'warn'>;
   /** The status of an agent may have changed. */
   readonly changed: (agent: string) => void;
   /** This process took an agent some time ago that was not welcomed since. */
@@ -34,6 +36,8 @@ export interface ForeignAgentsHost {
 
 /** A foreign agent is heard of in steps of this length, so that lists of agents stay as they are for a while. */
 const seenStepMs = 60_000;
+/** Processes that are remembered because they told something unreadable. */
+const mostWarned = 1_000;
 /** An agent that is taken is welcomed within this time, or comes again. */
 const welcomeMs = 10_000;
 
@@ -48,6 +52,7 @@ export class ForeignAgents {
   /** When agents without a connection count as gone, or should have been welcomed here. */
   readonly #until = new Map<string, number>();
   readonly #alarm: Alarm;
+  readonly #warned = new Set<string>();
 
   constructor(host: ForeignAgentsHost) {
     const { replicas, clock, timers } = host;
@@ -117,6 +122,7 @@ export class ForeignAgents {
     const known = this.#agents.get(agent);
     if (known !== undefined && known.generation > generation) return;
     const status = value === null ? null : readStatus(value);
+    if (value !== null && status === null) this.#warnOnce(replica, agent);
     this.#live.follow(replica);
     this.forget(agent);
     if (status !== null) {
@@ -126,6 +132,15 @@ export class ForeignAgents {
       if (!status.connected && status.alive && status.until !== null) this.#lookAt(agent, status.until);
     }
     this.#host.changed(agent);
+  }
+
+  #warnOnce(replica: string, agent: string): void {
+    if (this.#warned.has(replica) || this.#warned.size >= mostWarned) return;
+    this.#warned.add(replica);
+    this.#host.log.warn(
+      { replica, agent },
+      'another controller tells of agents in a form that this version cannot read',
+    );
   }
 
   #time(): void {

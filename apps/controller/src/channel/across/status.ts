@@ -20,7 +20,9 @@ const Status = z.object({
       wireguard: z.enum(['kernel', 'userspace', 'memory']),
       upgrades: z.enum(['allowed', 'refused', 'impossible']).optional(),
     })
-    .optional(),
+    .optional()
+    // Another version may describe agents in words that this one does not know.
+    .catch(undefined),
   heartbeatMs: z.number().nonnegative(),
   until: z.number().nullable(),
 });
