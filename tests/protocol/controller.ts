@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { type IncomingMessage, request } from 'node:http';
 import { channelPath } from '@sallyport/contract/channel';
 import { WebSocket } from 'ws';
 import { type App, createApp } from '../../apps/controller/src/app.ts';
@@ -18,6 +19,7 @@ import type { Clock } from './clock.ts';
 import type { TestDatabase } from './database.ts';
 import { collectLog, type LogLine } from './log.ts';
 import type { Oracle } from './oracle.ts';
+import { type ProcessWatch, watchedHolding, watchedIdentity } from './process-watch.ts';
 import { Wire } from './wire.ts';
 
 /** Answer to an API call. */
@@ -38,6 +40,8 @@ export interface ControllerOptions {
   readonly skewMs?: () => number;
   /** Joins the other replicas, at each start. Left out: there are none. */
   readonly join?: (store: Store) => { readonly replicas: Replicas; readonly leave: () => void };
+  /** Hears what each process of the controller claims and signs. Left out: nothing does. */
+  readonly watch?: () => ProcessWatch;
   readonly delayMs: () => number;
   /** Called whenever something happens. */
   readonly moved: () => void;
@@ -73,6 +77,7 @@ export class TestController {
     const box = createSecretBox(Buffer.alloc(32, 7));
     const identity = await loadIdentity(store, box);
     const life = { killed: false };
+    const watch = this.#options.watch?.() ?? null;
     const log = collectLog(this.log, () => !life.killed);
     const replicas = joined?.replicas ?? alone('0.0.0', now);
     const rotation = new SigningKeyRotation({
@@ -89,7 +94,8 @@ export class TestController {
       openChannel: (parts) =>
         createChannel({
           ...parts,
-          identity,
+          ...(parts.holding && watch && { holding: watchedHolding(parts.holding, watch, life) }),
+          identity: watch === null ? identity : watchedIdentity(identity, watch, life),
           followed: ({ id }) => rotation.followed(id),
           clock: now,
           timers: clock,
@@ -166,6 +172,26 @@ export class TestController {
     const createConnection = () => wire.agentEnd as never;
     const socket = new WebSocket(`ws://controller${channelPath}`, { createConnection, perMessageDeflate: false });
     return { socket, wire };
+  }
+
+  /** Asks for a stream of events over a connection of its own. Throws while the controller is down. */
+  stream(url: string, key: string): Promise<IncomingMessage> {
+    const { app, wires } = this.#up;
+    const wire = new Wire({ ...this.#options, source: '198.51.100.250' });
+    wires.add(wire);
+    wire.controllerEnd.once('close', () => wires.delete(wire));
+    app.server.server.emit('connection', wire.controllerEnd);
+    wire.agentEnd.on('error', () => undefined);
+    return new Promise((resolve, reject) => {
+      const createConnection = () => wire.agentEnd as never;
+      const asked = request({
+        host: 'controller',
+        path: url,
+        headers: { apikey: key },
+        createConnection,
+      });
+      asked.once('response', resolve).once('error', reject).end();
+    });
   }
 
   get up(): boolean {

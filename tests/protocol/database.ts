@@ -60,15 +60,29 @@ export class SharedTestDatabase implements TestDatabase {
   readonly #place: PostgresPlace;
   readonly #used: (by: 1 | -1) => void;
   #process = { dead: false };
-  /** Whether this controller reaches the server. It does when it starts. */
-  reachable = true;
+  readonly #now: () => number;
+  #reachable = true;
+  /** Since when it reaches the server, or not. */
+  changedAt: number;
   /** The next commits get no answer, each in its way. */
   lostCommits: LostCommit[] = [];
 
   /** `used` counts the uses of the database that are under way. */
-  constructor(place: PostgresPlace, used: (by: 1 | -1) => void) {
+  constructor(place: PostgresPlace, now: () => number, used: (by: 1 | -1) => void) {
     this.#place = place;
+    this.#now = now;
     this.#used = used;
+    this.changedAt = now();
+  }
+
+  /** Whether this controller reaches the server. It does when it starts. */
+  get reachable(): boolean {
+    return this.#reachable;
+  }
+
+  set reachable(reachable: boolean) {
+    if (reachable !== this.#reachable) this.changedAt = this.#now();
+    this.#reachable = reachable;
   }
 
   open(): CountedDatabase {

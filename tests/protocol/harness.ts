@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { inspect } from 'node:util';
 import type { Work } from '@sallyport/agent-core';
-import { StateHash } from '@sallyport/contract/channel';
+import { StateHash, type StateItem } from '@sallyport/contract/channel';
 import type { Store } from '../../apps/controller/src/db/store.ts';
 import type { Replicas } from '../../apps/controller/src/replicas/types.ts';
 import { type AgentOptions, TestAgent } from './agent.ts';
@@ -10,6 +10,7 @@ import { type Answer, type Method, TestController } from './controller.ts';
 import { EmbeddedTestDatabase, type TestDatabase } from './database.ts';
 import { dice, pick } from './dice.ts';
 import { Oracle } from './oracle.ts';
+import type { ProcessWatch } from './process-watch.ts';
 
 /** Turns of the event loop without any event, after which only a timer can cause one. */
 const quietTurns = 6;
@@ -32,6 +33,8 @@ export interface Cluster {
   database(controller: number): TestDatabase;
   skewMs(controller: number): number;
   join(controller: number, store: Store): { readonly replicas: Replicas; readonly leave: () => void };
+  /** Hears what each process of a controller does. */
+  watch?(controller: number): ProcessWatch;
 }
 
 /** One or several controllers and hosts with agents, connected by in-memory wires, with the time of one clock. */
@@ -47,6 +50,8 @@ export class World {
   weather = { delayMs: 5, jobMs: 5 };
   /** Questions between controllers that wait for an answer or for the end of their time. */
   waits = 0;
+  /** Hears every job of a data plane before it runs. */
+  onWork: (agent: TestAgent, work: Work) => void = () => undefined;
   /** Observed violations of invariants. */
   readonly violations: string[] = [];
   #moves = 0;
@@ -71,6 +76,7 @@ export class World {
               ...common,
               database: several.database(n),
               join,
+              ...(several.watch && { watch: () => several.watch?.(n) ?? assert.fail() }),
               skewMs: () => several.skewMs(n),
             });
           });
@@ -221,11 +227,12 @@ export class World {
   /** Invariant of every job in any weather: it is true at its revision, signed, and within its lease. */
   #check(agent: TestAgent, work: Work): void {
     if (work.kind === 'close') return;
+    this.onWork(agent, work);
     const { id } = agent;
     const wrong = (what: string) =>
       this.violations.push(this.violations.length === 0 ? `${what}\n${this.trace()}` : what);
     for (const item of work.items.values()) {
-      const known = this.oracle.knows(id, StateHash.of([item]).toString());
+      const known = this.oracle.knows(id, hashOf(item));
       if (!known) wrong(`${item.key} of ${id} was never committed`);
     }
     const statement = agent.session?.desired.statement;
@@ -236,4 +243,13 @@ export class World {
       wrong(`the state of ${id} at revision ${revision.number} is not what its rows say`);
     if (work.leaseUntil !== leaseUntil || agent.now() >= leaseUntil) wrong('a lease that was not given, or is over');
   }
+}
+
+/** Items are shared by many jobs. */
+const hashes = new WeakMap<StateItem, string>();
+
+function hashOf(item: StateItem): string {
+  const hash = hashes.get(item) ?? StateHash.of([item]).toString();
+  hashes.set(item, hash);
+  return hash;
 }

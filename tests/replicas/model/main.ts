@@ -41,8 +41,11 @@ async function main(): Promise<number> {
     const progress = (done: number) => console.log(`${done} steps`);
     const options = { url: server.url(place.database), replicas, seed, steps, progress };
     const after = (work: () => Promise<void>) => cleanup.add(work);
-    const { writes, unknown, kinds } = await runModel({ after }, options);
+    const { writes, unknown, kinds, checked, connections } = await runModel({ after }, options);
     console.log(`passed: ${writes} writes, ${unknown} without an answer, ${kinds.size} kinds of failures`);
+    console.log(
+      `checked: ${checked.signed} statements, ${checked.overlaps} by a former holder, ${checked.acted} acts of agents, ${connections} streams`,
+    );
     return 0;
   } catch (error) {
     console.error(error);

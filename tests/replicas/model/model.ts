@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict';
 import { placeOf } from '../../../apps/controller/src/testing/postgres.ts';
 import { MemoryReplicas } from '../../../apps/controller/src/testing/replicas.ts';
-import { Administrator, type Ask } from '../../protocol/administrator.ts';
 import type { TestController } from '../../protocol/controller.ts';
 import { SharedTestDatabase } from '../../protocol/database.ts';
-import { pick } from '../../protocol/dice.ts';
+import { dice as diceOf, pick } from '../../protocol/dice.ts';
 import { type Owner, type Tenant, World } from '../../protocol/harness.ts';
 import { Storm } from '../../protocol/storm.ts';
+import { Fencing } from './fencing.ts';
+import { Follower } from './follower.ts';
+import { Ledger } from './ledger.ts';
 
 /** A history of replicas that share a database. */
 export interface ModelOptions {
@@ -27,6 +29,10 @@ export interface ModelOutcome {
   /** Writes without an answer that says whether they happened. */
   readonly unknown: number;
   readonly kinds: ReadonlySet<string>;
+  /** Statements signed and acted on, and those signed while another process had the agent already. */
+  readonly checked: Fencing['checked'];
+  /** How often clients of streams had to connect again. */
+  readonly connections: number;
 }
 
 /**
@@ -52,7 +58,9 @@ class Model {
   readonly #databases: readonly SharedTestDatabase[];
   readonly #weather: { lossRate: number };
   readonly #skews: number[];
+  readonly #fencing: Fencing;
   readonly #ledgers: Ledger[] = [];
+  readonly #followers: Follower[] = [];
   readonly #storm: Storm;
   readonly #deleted: string[] = [];
   #steps = 0;
@@ -61,12 +69,23 @@ class Model {
     const databases: SharedTestDatabase[] = [];
     const weather = { lossRate: 0 };
     const skews = Array.from({ length: replicas }, () => 0);
+    let fencing: Fencing | null = null;
     const world = await World.open(t, seed, (made) => {
       const place = placeOf(url);
       const used = (by: 1 | -1) => {
         made.oracle.busy += by;
       };
-      for (let n = 0; n < replicas; n++) databases.push(new SharedTestDatabase(place, used));
+      for (let n = 0; n < replicas; n++) databases.push(new SharedTestDatabase(place, made.clock.now, used));
+      const fenced = new Fencing({
+        now: made.clock.now,
+        reach: (n) => {
+          const { reachable, changedAt: since } = of(databases, n);
+          return { reachable, since };
+        },
+        violated: (what) => made.violations.push(what),
+      });
+      fencing = fenced;
+      made.onWork = (agent, work) => fenced.acted(agent, work);
       const carry = (run: () => void) => {
         made.moved();
         if (made.dice() >= weather.lossRate) made.clock.after(made.dice() * made.weather.delayMs, run);
@@ -84,13 +103,14 @@ class Model {
         size: replicas,
         database: (n) => of(databases, n),
         skewMs: (n) => of(skews, n),
+        watch: (n) => fenced.watch(n),
         join: (n, store) => {
           const member = network.join(`replica ${n}`, { store, reaches: () => of(databases, n).reachable });
           return { replicas: member, leave: () => network.kill(member) };
         },
       };
     });
-    const model = new Model(world, databases, weather, skews);
+    const model = new Model(world, databases, weather, skews, fencing ?? assert.fail());
     for (const name of ['first', 'second']) await model.#furnish(name);
     return model;
   }
@@ -100,7 +120,9 @@ class Model {
     databases: readonly SharedTestDatabase[],
     weather: { lossRate: number },
     skews: number[],
+    fencing: Fencing,
   ) {
+    this.#fencing = fencing;
     this.#world = world;
     this.#databases = databases;
     this.#weather = weather;
@@ -109,6 +131,11 @@ class Model {
       'replica without its database': () => this.#cut(),
       'replica with a wrong clock': () => {
         skews[Math.floor(world.dice() * skews.length)] = Math.floor((world.dice() - 0.5) * 2 * mostSkewMs);
+      },
+      'answers to commits get lost': () => {
+        const { lostCommits } = pick(world.dice, databases);
+        for (let count = Math.ceil(world.dice() * 3); count > 0; count--)
+          lostCommits.push(pick(world.dice, waysToLose));
       },
       'messages get lost': () => {
         weather.lossRate = world.dice() < 0.5 ? 0 : world.dice();
@@ -127,6 +154,8 @@ class Model {
       writes: sum(({ admin }) => admin.writes),
       unknown: sum(({ unknown }) => unknown),
       kinds: this.#storm.kinds,
+      checked: this.#fencing.checked,
+      connections: this.#followers.reduce((total, { connections }) => total + connections, 0),
     };
   }
 
@@ -147,7 +176,10 @@ class Model {
   /** Repairs everything, and checks that all is as the rows say. */
   async calm(): Promise<void> {
     const world = this.#world;
-    for (const database of this.#databases) database.reachable = true;
+    for (const database of this.#databases) {
+      database.reachable = true;
+      database.lostCommits.length = 0;
+    }
     this.#weather.lossRate = 0;
     this.#skews.fill(0);
     await this.#storm.calm();
@@ -163,7 +195,10 @@ class Model {
     await world.until('everything is as its rows say, at every replica', right, patienceMs).catch((error) => {
       throw new Error(`after ${this.#steps} steps: ${wrong.join('; ')}`, { cause: error });
     });
-    for (const ledger of this.#ledgers) await world.drive(this.#check(ledger));
+    for (const [n, ledger] of this.#ledgers.entries()) await world.drive(this.#check(ledger, of(this.#followers, n)));
+    assert.deepEqual(world.violations, []);
+    // From here on no agent, and no controller, has a reason to know them.
+    for (const ledger of this.#ledgers) this.#fencing.revoked(ledger.takeRevoked());
   }
 
   async #furnish(name: string): Promise<void> {
@@ -172,6 +207,11 @@ class Model {
     this.#ledgers.push(ledger);
     for (let n = 0; n < 3; n++) this.#world.host(await ledger.admin.gateway()).start();
     await ledger.admin.furnish();
+    const follower = new Follower(this.#world, tenant, diceOf(this.#ledgers.length), (what) =>
+      this.#world.violations.push(what),
+    );
+    this.#followers.push(follower);
+    follower.start();
   }
 
   #cut(): void {
@@ -187,17 +227,19 @@ class Model {
   async #wrong(): Promise<string[]> {
     const { controllers, oracle, agents, controller } = this.#world;
     const wrong: string[] = [];
-    for (const { tenant } of this.#ledgers) {
+    for (const [n, { tenant }] of this.#ledgers.entries()) {
+      if (!of(this.#followers, n).hasRead(await headOf(controller, tenant)))
+        wrong.push(`the stream of tenant ${n} is behind`);
       const truth = await oracle.compile(controller.store, tenant.id);
-      for (const [n, host] of agents.entries()) {
+      for (const [at, host] of agents.entries()) {
         const hash = truth.get(host.id);
         if (hash === undefined) continue;
-        if (host.plane.hash !== hash) wrong.push(`host ${n} does not hold the state of its rows`);
-        for (const [at, { app }] of controllers.entries()) {
+        if (host.plane.hash !== hash) wrong.push(`host ${at} does not hold the state of its rows`);
+        for (const [where, { app }] of controllers.entries()) {
           const { connected, converged } = app.agents.presence(host.id);
           if (!connected || !converged)
             wrong.push(
-              `host ${n} is ${connected ? '' : 'not '}connected and ${converged ? '' : 'not '}converged at ${at}`,
+              `host ${at} is ${connected ? '' : 'not '}connected and ${converged ? '' : 'not '}converged at ${where}`,
             );
         }
       }
@@ -206,12 +248,14 @@ class Model {
     return [...wrong, ...left.map((gateway) => `${gateway} is deleted, and its host is not torn down`)];
   }
 
-  async #check(ledger: Ledger): Promise<void> {
-    const { controllers } = this.#world;
+  async #check(ledger: Ledger, follower: Follower): Promise<void> {
+    const { controllers, controller: any } = this.#world;
     for (const controller of controllers) {
       assert.deepEqual(await ledger.missing(controller), [], 'every acknowledged write is there, at every replica');
       assert.deepEqual(await ledger.returned(controller), [], 'nothing that was deleted has come back');
     }
+    assert.deepEqual(await ledger.misjudged(any), [], 'every write is there once, or not, as its sender was told');
+    await follower.check(any);
     const revisions = await revisionsOf(this.#world.controller, ledger.tenant);
     assert.deepEqual(
       revisions,
@@ -221,72 +265,13 @@ class Model {
   }
 }
 
-/** One tenant, with what its administrator was told. */
-class Ledger {
-  readonly tenant: Tenant;
-  readonly admin: Administrator;
-  /** Writes without an answer that says whether they happened. */
-  unknown = 0;
-  readonly #world: World;
-  readonly #made = new Set<string>();
-  readonly #deleted = new Set<string>();
+/** How answers to commits get lost. */
+const waysToLose = ['before', 'after', 'between'] as const;
 
-  constructor(world: World, tenant: Tenant) {
-    this.#world = world;
-    this.tenant = tenant;
-    this.admin = new Administrator(world, tenant, this.#ask);
-  }
-
-  missing(controller: TestController): Promise<string[]> {
-    return this.#wrong(controller, this.#made, 200);
-  }
-
-  returned(controller: TestController): Promise<string[]> {
-    return this.#wrong(controller, this.#deleted, 404);
-  }
-
-  async #wrong(controller: TestController, paths: ReadonlySet<string>, status: number): Promise<string[]> {
-    const wrong: string[] = [];
-    for (const path of paths) {
-      const answer = await this.#world.request(this.tenant, 'GET', path, undefined, undefined, controller);
-      if (answer.status !== status) wrong.push(`${path}: ${answer.status}`);
-    }
-    return wrong;
-  }
-
-  #forget(path: string): void {
-    this.#deleted.add(path);
-    const [oldest] = this.#deleted;
-    if (this.#deleted.size > mostDeleted && oldest !== undefined) this.#deleted.delete(oldest);
-  }
-
-  /** Sends a request through any controller that runs. */
-  readonly #ask: Ask = async (method, path, body) => {
-    const nothing = { status: 0, text: '', json: undefined };
-    const running = this.#world.controllers.filter(({ up }) => up);
-    if (running.length === 0) return nothing;
-    if (method === 'DELETE') this.#made.delete(path);
-    const through = pick(this.#world.dice, running);
-    const answer = await this.#world
-      .request(this.tenant, method, path, body, undefined, through)
-      .catch(() => ({ ...nothing, status: 503 }));
-    if (answer.status >= 500) {
-      // A controller that lives and reaches its database has no reason to fail.
-      if (answer.status !== 503 && through.up) assert.fail(`${method} ${path}: ${answer.status} ${answer.text}`);
-      if (method !== 'GET') this.unknown++;
-      return nothing;
-    }
-    if (method === 'POST' && answer.status === 201 && kept.test(path)) this.#made.add(`${path}/${answer.json.id}`);
-    if (method === 'DELETE' && answer.status < 300 && kept.test(path.replace(/\/[^/]+$/, ''))) this.#forget(path);
-    return answer;
-  };
+async function headOf(controller: TestController, tenant: Tenant): Promise<number> {
+  const heads = controller.store.db.selectFrom('tenants').select('revision').where('id', '=', tenant.id);
+  return (await heads.executeTakeFirstOrThrow()).revision;
 }
-
-/** Deleted objects that are looked for: the last ones. */
-const mostDeleted = 60;
-
-/** Collections whose objects are looked for afterwards. */
-const kept = /^\/tenants\/(gateways|resources|devices|policies)$/;
 
 async function revisionsOf(controller: TestController, tenant: Tenant): Promise<number[]> {
   const rows = await controller.store.db.selectFrom('change_log').select(['tenant_id', 'revision']).execute();
