@@ -28,14 +28,20 @@ export class Ledger {
     this.admin = new Administrator(world, tenant, this.#ask);
   }
 
-  /** Objects whose creation was acknowledged, and which are not there. */
-  missing(controller: TestController): Promise<string[]> {
-    return this.#wrong(controller, this.#made, 200);
-  }
-
-  /** Objects whose deletion was acknowledged, and which are there. */
-  returned(controller: TestController): Promise<string[]> {
-    return this.#wrong(controller, this.#deleted, 404);
+  /**
+   * Returns acknowledged objects that a controller does not have, and deleted ones that it has. It is asked for its lists,
+   * and for some of the objects.
+   */
+  async wrong(controller: TestController): Promise<string[]> {
+    const there = new Set<string>();
+    for (const path of collections) for (const one of await this.#list(controller, path)) there.add(one);
+    const lost = [...this.#made].filter((path) => !there.has(path)).map((path) => `${path} is not in its list`);
+    const back = [...this.#deleted].filter((path) => there.has(path)).map((path) => `${path} is deleted, and listed`);
+    const ones = [
+      ...(await this.#unlike(controller, this.#some(this.#made), 200)),
+      ...(await this.#unlike(controller, this.#some(this.#deleted), 404)),
+    ];
+    return [...lost, ...back, ...ones];
   }
 
   /** Takes the ids of the objects that were deleted since the last call. */
@@ -72,13 +78,34 @@ export class Ledger {
     return wrong;
   }
 
-  async #wrong(controller: TestController, paths: ReadonlySet<string>, status: number): Promise<string[]> {
+  async #list(controller: TestController, collection: string): Promise<string[]> {
+    const paths: string[] = [];
+    for (;;) {
+      const page = `${collection}?limit=${perPage}&offset=${paths.length}`;
+      const paged = collection.endsWith('devices') || collection.endsWith('resources');
+      const { json } = await this.#get(controller, paged ? page : collection);
+      const rows: { readonly id: string }[] = paged ? json.data : json;
+      paths.push(...rows.map(({ id }) => `${collection}/${id}`));
+      if (!paged || rows.length < perPage) return paths;
+    }
+  }
+
+  async #unlike(controller: TestController, paths: readonly string[], status: number): Promise<string[]> {
     const wrong: string[] = [];
     for (const path of paths) {
-      const answer = await this.#world.request(this.tenant, 'GET', path, undefined, undefined, controller);
+      const answer = await this.#get(controller, path);
       if (answer.status !== status) wrong.push(`${path}: ${answer.status}`);
     }
     return wrong;
+  }
+
+  #get(controller: TestController, path: string) {
+    return this.#world.request(this.tenant, 'GET', path, undefined, undefined, controller);
+  }
+
+  #some(paths: ReadonlySet<string>): string[] {
+    const all = [...paths];
+    return all.length === 0 ? [] : Array.from({ length: lookedAt }, () => pick(this.#world.dice, all));
   }
 
   #forget(path: string): void {
@@ -103,7 +130,8 @@ export class Ledger {
       .request(this.tenant, method, path, body, headers, through)
       .catch(() => ({ ...nothing, status: 503 }));
     const kind = answer.status >= 500 ? 'unknown' : answer.status >= 400 ? 'refused' : 'done';
-    const isSure = kind === 'done' && (named || method === 'DELETE') && kept.test(collectionOf(method, path));
+    const isSure =
+      kind === 'done' && (named || method === 'DELETE') && collections.includes(collectionOf(method, path));
     const told: Told = kind === 'refused' ? 'none' : isSure ? 'one' : 'some';
     if (method !== 'GET')
       this.#told.set(headers['x-request-id'], { told, what: `${method} ${path}: ${answer.status}` });
@@ -122,8 +150,11 @@ export class Ledger {
 /** Deleted objects that are looked for: the last ones. */
 const mostDeleted = 60;
 
+/** Objects of each kind that are looked at one by one, and objects in a page of a list. */
+const [lookedAt, perPage] = [5, 100];
+
 /** Collections whose objects are looked for afterwards. */
-const kept = /^\/tenants\/(gateways|resources|devices|policies)$/;
+const collections = ['gateways', 'resources', 'devices', 'policies'].map((name) => `/tenants/${name}`);
 
 const collectionOf = (method: string, path: string): string =>
   method === 'POST' ? path : path.replace(/\/[^/]+$/, '');
