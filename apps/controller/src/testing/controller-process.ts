@@ -74,6 +74,11 @@ export class ControllerProcess {
     return this.#child.pid;
   }
 
+  /** Whether it has ended, by itself or by a signal. */
+  get ended(): boolean {
+    return this.#child.exitCode !== null || this.#child.signalCode !== null;
+  }
+
   get exitCode(): number | null {
     return this.#child.exitCode;
   }
