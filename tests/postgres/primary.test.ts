@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { Cleanup, PostgresServer } from '@sallyport/testkit';
+import { Cleanup, PostgresServer, until } from '@sallyport/testkit';
 import {
   type KnownPrimary,
   lossKey,
@@ -132,4 +132,18 @@ test('an old primary server is refused, and one that was promoted beside the kno
   await assert.rejects(refuse(on(2), { ...known, timeline: 2, mark: 'elsewhere' }), /another standby was promoted/);
   await client.query('ALTER TABLE meta RENAME TO nothing');
   await refuse(on(2), known);
+});
+
+test('a server that waits for a standby which is not there is told apart from one that is silent', async () => {
+  const { client, on, settle, first } = await openRules();
+  const known = await first(false);
+  await server.set('synchronous_standby_names', 'missing');
+  try {
+    const shown = () => client.query('SHOW synchronous_standby_names');
+    await until('it holds', async () => (await shown()).rows[0].synchronous_standby_names === 'missing');
+    await assert.rejects(settle(on(2), known), { code: 'unavailable', message: /waits for a synchronous standby/ });
+  } finally {
+    await server.set('synchronous_standby_names', '');
+  }
+  assert.equal((await settle(on(1), known)).epoch, 'first', 'nothing was stored');
 });

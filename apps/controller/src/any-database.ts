@@ -5,6 +5,7 @@ import type { EmbeddedDatabase } from './db/open.ts';
 import type { Replication } from './db/postgres/known-primary.ts';
 import type { PostgresDatabase, PostgresEvents } from './db/postgres/open.ts';
 import type { PostgresPlaces } from './db/postgres/place.ts';
+import { waitingText } from './db/postgres/primary.ts';
 import type { Notice, Store } from './db/store.ts';
 import { OperatorError } from './errors.ts';
 import { primaryMemory } from './primary-memory.ts';
@@ -111,8 +112,6 @@ const copiedText =
   'the database is in the files of another server than before, as after a dump or pg_upgrade. If it is older than what agents know, start with SALLYPORT_NEW_EPOCH=true';
 const asynchronousText =
   'standbys of the database server are asynchronous: a failover may lose the last acknowledged changes, and then begins a new epoch. Set synchronous_standby_names to prevent that';
-const waitingText =
-  'the database server waits for a synchronous standby with each change, and none is attached: changes are not possible until one is';
 
 function refuseOlder(store: Store, { tenant, revision }: Notice): void {
   const known = store.log.head(tenant);

@@ -25,7 +25,6 @@ async function openWorld(t: TestContext, { names, synchronous }: { names: string
     SALLYPORT_DATABASE_URL: first.urlWith([second], 'access'),
     SALLYPORT_MASTER_KEY_FILE: keyFile,
     SALLYPORT_BOOTSTRAP_API_KEY: key,
-    ...(names.length > 1 && { SALLYPORT_SEVERAL_CONTROLLERS: 'true' }),
   };
   const controllers = names.map((name) => new Supervised(cleanup, join(folder, name), env));
   for (const controller of controllers) await controller.start();
@@ -137,7 +136,7 @@ test('after asynchronous replication a new epoch begins by itself, and agents en
   for (const name of ['one', 'two']) assert.equal(known(name).timeline, 2);
 });
 
-test('a controller that has its database alone does the same', async (t) => {
+test('a single controller does the same', async (t) => {
   const world = await openWorld(t, { names: ['one'], synchronous: false });
   await loseChanges(world);
   assert.match(world.one.log, /acknowledged changes of the last moments before may be lost/);

@@ -48,6 +48,7 @@ const lostTexts =
 export function openFailure(error: unknown, place: PostgresPlace): unknown {
   if (error instanceof OperatorError || !(error instanceof Error)) return error;
   const where = shownPlace(place);
+  if (error instanceof DatabaseUnavailable) return new OperatorError(`${where}: ${error.message}`);
   const sentence = sentences[codeOf(error)];
   if (sentence !== undefined) return new OperatorError(sentence(place, where));
   if (codeOf(error) === protocolState) return new OperatorError(refusedText(error.message, place, where));

@@ -69,6 +69,11 @@ export class ControllerLock {
     this.#watch(session.client);
   }
 
+  /** Null: there is none at the moment. */
+  get session(): LockedSession | null {
+    return this.#held ? this.#session : null;
+  }
+
   /** The server that the session is at, or was last. */
   get place(): PostgresPlace {
     return this.#session.place;

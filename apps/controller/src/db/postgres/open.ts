@@ -14,6 +14,7 @@ import { type PostgresPlace, type PostgresPlaces, shownPlace } from './place.ts'
 import { PostgresPool, type ServerStart } from './pool.ts';
 import { PoolWatch } from './pool-watch.ts';
 import type { Settled } from './primary.ts';
+import { RivalWatch } from './rivals.ts';
 import { beginStart, type LockedSession, lockDatabase, type Sharing } from './session.ts';
 
 /** What the opener of a PostgreSQL database is told later. */
@@ -53,11 +54,19 @@ export interface DatabaseServer {
   readonly replication: Replication;
 }
 
+/** What looks at the server while it is used. */
+interface Watches {
+  readonly primary: PrimaryServer;
+  readonly watch: PoolWatch | null;
+  readonly rivals: RivalWatch;
+}
+
 /** A PostgreSQL database as this controller uses it. */
 export class PostgresDatabase extends Kysely<Database> {
   readonly #lock: ControllerLock;
   readonly #primary: PrimaryServer;
   readonly #watch: PoolWatch | null;
+  readonly #rivals: RivalWatch;
   /** Whether no controller has ever started with this database. */
   readonly isFresh: boolean;
   /** What was found about the server at the start. */
@@ -66,11 +75,12 @@ export class PostgresDatabase extends Kysely<Database> {
   constructor(
     pool: PostgresPool,
     lock: ControllerLock,
-    { primary, watch }: { readonly primary: PrimaryServer; readonly watch: PoolWatch | null },
+    { primary, watch, rivals }: Watches,
     { isFresh, settled }: { readonly isFresh: boolean; readonly settled: Settled },
   ) {
     super({ dialect: postgresDialect(pool) });
     this.#watch = watch;
+    this.#rivals = rivals;
     this.#lock = lock;
     this.#primary = primary;
     this.isFresh = isFresh;
@@ -120,6 +130,7 @@ export class PostgresDatabase extends Kysely<Database> {
   override async destroy(): Promise<void> {
     await super.destroy();
     await this.#watch?.stop();
+    await this.#rivals.stop();
     await this.#lock.stop();
   }
 }
@@ -180,7 +191,11 @@ export async function openPostgres(
       },
       back: () => (watch === null ? events.back(heads) : watch.sessionBack(fence)),
     });
-    const database = new PostgresDatabase(pool, lock, { primary, watch }, { isFresh, settled });
+    const rivals = new RivalWatch(places, {
+      present: () => lock.session,
+      found: (place) => lock.doubt(new Error(`PostgreSQL at ${shownPlace(place)} has become the primary server`)),
+    });
+    const database = new PostgresDatabase(pool, lock, { primary, watch, rivals }, { isFresh, settled });
     return database;
   } catch (error) {
     await client.end().catch(() => undefined);

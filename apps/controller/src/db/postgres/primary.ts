@@ -5,7 +5,7 @@ import { OperatorError } from '../../errors.ts';
 import { decodeJson, encodeJson } from '../json.ts';
 import type { Database } from '../schema.ts';
 import { timeOf } from './clock.ts';
-import { codeOf } from './failures.ts';
+import { codeOf, DatabaseUnavailable } from './failures.ts';
 import { type PostgresPlace, shownPlace } from './place.ts';
 import type { ServerIdentity } from './server.ts';
 
@@ -179,12 +179,18 @@ async function beginEpoch(client: pg.Client, loss: Loss): Promise<string> {
 
 async function write(client: pg.Client, record: PrimaryRecord, version: number): Promise<KnownPrimary> {
   // When commits wait for a standby, the commit of this row is the proof that one has all that came before.
-  const { rows } = await client.query(`SELECT ${waitsText} AS waits`);
+  const { rows } = await client.query(`SELECT ${waitsText} AS waits,
+    (SELECT count(*) FROM pg_stat_replication) AS standbys`);
   const note = { version, synchronous: rows[0].waits === 1 };
+  if (note.synchronous && rows[0].standbys === 0) throw new DatabaseUnavailable(waitingText);
   await put(client, recordKey, encodeJson(record));
   await put(client, noteKey, noteText(note));
   return knownOf(record, note);
 }
+
+/** Why no change is possible. */
+export const waitingText =
+  'the database server waits for a synchronous standby with each change, and none is attached: attach one, or empty synchronous_standby_names';
 
 /** SQL of whether each commit waits until a standby has it on its disk. */
 export const waitsText = `(current_setting('synchronous_standby_names') <> ''

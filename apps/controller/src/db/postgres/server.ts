@@ -33,7 +33,7 @@ const graceMs = 1_000;
  * is the primary server. Throws OperatorError, which says for each server why it cannot be used.
  */
 export async function reachPrimary(places: PostgresPlaces, silenceMs: number, accept?: Acceptance): Promise<Reached> {
-  const { reached, refusals } = await askAll(places, (place) => reach(place, silenceMs, accept));
+  const { reached, refusals } = await askAll(places, (place) => reachServer(place, silenceMs, accept));
   const [best, ...others] = reached.sort(byRank(places));
   for (const { client } of others) void close(client);
   if (best === undefined) throw refusalOf(places, refusals);
@@ -84,7 +84,8 @@ function refusalOf(places: PostgresPlaces, refusals: ReadonlyMap<PostgresPlace, 
 
 const close = (client: pg.Client): Promise<void> => client.end().catch(() => undefined);
 
-async function reach(place: PostgresPlace, silenceMs: number, accept?: Acceptance): Promise<Reached> {
+/** Connects to one server that takes writes. Throws OperatorError when it does not, or is not accepted. */
+export async function reachServer(place: PostgresPlace, silenceMs: number, accept?: Acceptance): Promise<Reached> {
   const client = new pg.Client(clientConfig(place, silenceMs));
   client.on('error', () => undefined);
   try {
