@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import net from 'node:net';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { Cleanup, PostgresServer, until } from '@sallyport/testkit';
 import { openPostgres } from '../../apps/controller/src/db/postgres/open.ts';
@@ -105,7 +107,7 @@ test('of two servers that take writes the one promoted last is used, and nothing
   const write = () => underWay.insertInto('meta').values({ key: 'test', value: 'old' }).execute();
   await write();
   await third.promote();
-  await until('the other server is used', () => told.moves.length > 0);
+  await until('the other server is used', () => told.moves.length > 0 && store.trouble() === null);
   await assert.rejects(underWay.deleteFrom('meta').where('key', '=', 'test').execute(), { code: 'unavailable' });
   await make(store, tenant.id, 'made there');
   const name = 'SELECT count(*) FROM protocols';
@@ -155,4 +157,63 @@ test('after asynchronous replication a new epoch begins, and each audit log tell
   assert.match(String(notes[0]?.after), /"acknowledgedChangesMayBeLost":true/);
   assert.equal(await noteFailover(after), null, 'once');
   await closeNext();
+  first = follower;
 });
+
+test('a name that leads to another server is followed, while connections to the one before still live', async () => {
+  const { db: empty, place } = await clonePostgres(first.url());
+  await empty.destroy();
+  const heir = await first.standby(cleanup, 'heir');
+  await first.set('synchronous_standby_names', 'heir');
+  const name = await Name.start(first);
+  cleanup.add(async () => name.stop());
+  const told = new Told();
+  const { db, store, close } = await open([{ ...place, host: '127.0.0.1', port: name.port }], told);
+  const { tenant } = await createTenant(store, actor, 'First');
+  await heir.promote();
+  name.server = heir;
+  const reads = Array.from({ length: 5 }, () => db.selectFrom('tenants').select('id').execute());
+  await Promise.allSettled(reads);
+  await until('the session follows', () => told.moves.length > 0 && store.trouble() === null);
+  await make(store, tenant.id, 'made there');
+  assert.deepEqual(await made(store, tenant.id), ['made there']);
+  assert.equal(await first.sql("SELECT count(*) FROM protocols WHERE name = 'made there'", place.database), '0');
+  assert.deepEqual([told.moves, told.ends], [[5], []]);
+  await close();
+});
+
+/** An address that leads to one server, and later to another. */
+class Name {
+  readonly #listener: net.Server;
+  readonly #sockets = new Set<net.Socket>();
+  server: PostgresServer;
+
+  private constructor(server: PostgresServer) {
+    this.server = server;
+    this.#listener = net.createServer((client) => {
+      const { folder, port } = this.server;
+      const target = net.connect(join(folder, `.s.PGSQL.${port}`));
+      for (const socket of [client, target]) {
+        this.#sockets.add(socket);
+        socket.on('error', () => undefined);
+        socket.once('close', () => [client, target].map((end) => end.destroy()));
+      }
+      client.pipe(target).pipe(client);
+    });
+  }
+
+  static async start(server: PostgresServer): Promise<Name> {
+    const name = new Name(server);
+    await new Promise<void>((resolve) => name.#listener.listen(0, '127.0.0.1', resolve));
+    return name;
+  }
+
+  get port(): number {
+    return (this.#listener.address() as net.AddressInfo).port;
+  }
+
+  stop(): void {
+    for (const socket of this.#sockets) socket.destroy();
+    this.#listener.close();
+  }
+}

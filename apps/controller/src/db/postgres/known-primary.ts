@@ -2,7 +2,7 @@ import type { Kysely } from 'kysely';
 import type pg from 'pg';
 import { OperatorError } from '../../errors.ts';
 import type { Database } from '../schema.ts';
-import { type KnownPrimary, refuseStale, type Settled, settlePrimary, storeNote, waitsText } from './primary.ts';
+import { type KnownPrimary, refuseStale, replicationText, type Settled, settlePrimary, storeNote } from './primary.ts';
 import type { Acceptance, Reached } from './server.ts';
 
 /** Whether a failover can lose acknowledged changes. */
@@ -60,8 +60,7 @@ export class PrimaryServer {
 
   /** Looks what may change while a server runs. Throws OperatorError when another process has begun a new epoch. */
   async look(client: pg.Client): Promise<void> {
-    const { rows } = await client.query(`SELECT ${waitsText} AS waits,
-      (SELECT count(*) FROM pg_stat_replication) AS standbys, (SELECT value FROM meta WHERE key = 'epoch') AS epoch`);
+    const { rows } = await client.query(`${replicationText}, (SELECT value FROM meta WHERE key = 'epoch') AS epoch`);
     const [{ waits, standbys, epoch }] = rows;
     this.#replication = { kind: waits === 1 ? 'synchronous' : standbys > 0 ? 'asynchronous' : 'none', standbys };
     const known = this.#known;

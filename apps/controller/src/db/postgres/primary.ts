@@ -137,7 +137,8 @@ async function settle(
     return { ...settled, known: await write(client, first, stored.version + 1), copied: record !== null };
   }
   const noted = record.timeline === timeline;
-  if (noted && (known === null || known.timeline >= timeline)) return { ...settled, known: knownOf(record, stored) };
+  if (noted && (known === null || known.timeline >= timeline))
+    return { ...settled, known: knownOf(record, await renew(client, stored)) };
   const judged = noted ? record.judged : stored.version;
   const knowsMore = known !== null && known.version > judged;
   const certain = !behind && (knowsMore ? known.synchronous : noted || stored.synchronous);
@@ -177,12 +178,25 @@ async function beginEpoch(client: pg.Client, loss: Loss): Promise<string> {
   return epoch;
 }
 
+/** Stores whether commits wait for a standby, when that has changed and can be stored. */
+async function renew(client: pg.Client, stored: SynchronousNote): Promise<SynchronousNote> {
+  const { synchronous, standbys } = await replicationOf(client);
+  if (synchronous === stored.synchronous || (synchronous && standbys === 0)) return stored;
+  const note = { synchronous, version: stored.version + 1 };
+  await put(client, noteKey, noteText(note));
+  return note;
+}
+
+async function replicationOf(client: pg.Client): Promise<{ synchronous: boolean; standbys: number }> {
+  const { rows } = await client.query(replicationText);
+  return { synchronous: rows[0].waits === 1, standbys: rows[0].standbys };
+}
+
 async function write(client: pg.Client, record: PrimaryRecord, version: number): Promise<KnownPrimary> {
   // When commits wait for a standby, the commit of this row is the proof that one has all that came before.
-  const { rows } = await client.query(`SELECT ${waitsText} AS waits,
-    (SELECT count(*) FROM pg_stat_replication) AS standbys`);
-  const note = { version, synchronous: rows[0].waits === 1 };
-  if (note.synchronous && rows[0].standbys === 0) throw new DatabaseUnavailable(waitingText);
+  const { synchronous, standbys } = await replicationOf(client);
+  const note = { version, synchronous };
+  if (synchronous && standbys === 0) throw new DatabaseUnavailable(waitingText);
   await put(client, recordKey, encodeJson(record));
   await put(client, noteKey, noteText(note));
   return knownOf(record, note);
@@ -192,9 +206,10 @@ async function write(client: pg.Client, record: PrimaryRecord, version: number):
 export const waitingText =
   'the database server waits for a synchronous standby with each change, and none is attached: attach one, or empty synchronous_standby_names';
 
-/** SQL of whether each commit waits until a standby has it on its disk. */
-export const waitsText = `(current_setting('synchronous_standby_names') <> ''
-  AND current_setting('synchronous_commit') IN ('on', 'remote_apply'))`;
+/** Asks whether each commit waits until a standby has it on its disk, and how many standbys are attached. */
+export const replicationText = `SELECT (current_setting('synchronous_standby_names') <> ''
+    AND current_setting('synchronous_commit') IN ('on', 'remote_apply')) AS waits,
+  (SELECT count(*) FROM pg_stat_replication) AS standbys`;
 
 const noteText = ({ version, synchronous }: SynchronousNote): string => `${version} ${synchronous}`;
 
