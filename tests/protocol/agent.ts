@@ -136,6 +136,12 @@ export class TestAgent {
     this.#socket = this.#wire = null;
   }
 
+  /** The host gets another network: the process notices at once, and the controller does not. */
+  roam(): void {
+    this.#wire?.halfOpen();
+    this.#socket?.terminate();
+  }
+
   /** Stops the process, which says goodbye. */
   stop(): void {
     this.#input({ kind: 'stop' });

@@ -39,7 +39,7 @@ export interface ControllerOptions {
   /** Milliseconds by which the controller is wrong about the time of the database. Left out: none. */
   readonly skewMs?: () => number;
   /** Joins the other replicas, at each start. Left out: there are none. */
-  readonly join?: (store: Store) => { readonly replicas: Replicas; readonly leave: () => void };
+  readonly join?: (store: Store) => Joined | Promise<Joined>;
   /** Hears what each process of the controller claims and signs. Left out: nothing does. */
   readonly watch?: () => ProcessWatch;
   readonly delayMs: () => number;
@@ -47,12 +47,18 @@ export interface ControllerOptions {
   readonly moved: () => void;
 }
 
+/** A place among the other replicas. */
+export interface Joined {
+  readonly replicas: Replicas;
+  readonly leave: () => void | Promise<void>;
+}
+
 interface Running {
   readonly app: App<AgentChannel>;
   readonly store: Store;
   readonly rotation: SigningKeyRotation;
   readonly wires: Set<Wire>;
-  readonly leave: () => void;
+  readonly leave: Joined['leave'];
   readonly requests: Set<Promise<unknown>>;
   readonly life: { killed: boolean };
 }
@@ -71,9 +77,9 @@ export class TestController {
     const { clock, oracle, database, join, skewMs = () => 0 } = this.#options;
     const now = () => clock.now() + skewMs();
     // Simulated time stands still while a commit is under way.
-    const patienceMs = 250;
-    const store = oracle.watch(createStore(database.open(), now, undefined, undefined, patienceMs));
-    const joined = join?.(store);
+    const patienceMs = clock.isReal ? undefined : 250;
+    const store = oracle.watch(createStore(await database.open(), now, undefined, undefined, patienceMs));
+    const joined = await join?.(store);
     const box = createSecretBox(Buffer.alloc(32, 7));
     const identity = await loadIdentity(store, box);
     const life = { killed: false };
@@ -146,7 +152,7 @@ export class TestController {
     const { app, store, leave, requests } = this.#up;
     this.#running = null;
     await Promise.all([app.stop(), ...requests]);
-    leave();
+    await leave();
     await store.close();
   }
 
@@ -156,7 +162,7 @@ export class TestController {
     life.killed = true;
     this.#options.database.die();
     this.#running = null;
-    leave();
+    await leave();
     for (const wire of wires) wire.cut();
     await app.stop();
     await store.close();

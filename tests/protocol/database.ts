@@ -12,7 +12,7 @@ import {
 
 /** The database of one controller of a test, from one start of it to the next. */
 export interface TestDatabase {
-  open(): CountedDatabase;
+  open(): CountedDatabase | Promise<CountedDatabase>;
   /** The process dies: nothing that it does from now on reaches the database. */
   die(): void;
   remove(): void;

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { inspect } from 'node:util';
 import type { Work } from '@sallyport/agent-core';
 import { StateHash, type StateItem } from '@sallyport/contract/channel';
 import type { Store } from '../../apps/controller/src/db/store.ts';
-import type { Replicas } from '../../apps/controller/src/replicas/types.ts';
 import { type AgentOptions, TestAgent } from './agent.ts';
 import { Clock } from './clock.ts';
-import { type Answer, type Method, TestController } from './controller.ts';
+import { type Answer, type Joined, type Method, TestController } from './controller.ts';
 import { EmbeddedTestDatabase, type TestDatabase } from './database.ts';
 import { dice, pick } from './dice.ts';
 import { Oracle } from './oracle.ts';
@@ -32,14 +32,14 @@ export interface Cluster {
   readonly size: number;
   database(controller: number): TestDatabase;
   skewMs(controller: number): number;
-  join(controller: number, store: Store): { readonly replicas: Replicas; readonly leave: () => void };
+  join(controller: number, store: Store): Joined | Promise<Joined>;
   /** Hears what each process of a controller does. */
   watch?(controller: number): ProcessWatch;
 }
 
 /** One or several controllers and hosts with agents, connected by in-memory wires, with the time of one clock. */
 export class World {
-  readonly clock = new Clock();
+  readonly clock: Clock;
   readonly oracle = new Oracle();
   readonly controllers: readonly TestController[];
   /** The database file of the only controller. */
@@ -58,7 +58,8 @@ export class World {
   #requests = 0;
   #standstill = 0;
 
-  private constructor(seed: number, cluster?: (world: World) => Cluster) {
+  private constructor(seed: number, cluster: ((world: World) => Cluster) | undefined, clock: Clock) {
+    this.clock = clock;
     this.dice = dice(seed);
     const common = {
       clock: this.clock,
@@ -90,8 +91,8 @@ export class World {
   }
 
   /** Ends with the test. An error in the controller's log fails the test. */
-  static async open(t: Owner, seed = 1, cluster?: (world: World) => Cluster): Promise<World> {
-    const world = new World(seed, cluster);
+  static async open(t: Owner, seed = 1, cluster?: (world: World) => Cluster, clock = new Clock()): Promise<World> {
+    const world = new World(seed, cluster, clock);
     for (const controller of world.controllers) await controller.start();
     t.after(async () => {
       for (const agent of world.agents) if (agent.session !== null) agent.kill();
@@ -145,6 +146,7 @@ export class World {
 
   /** Advances time and runs everything that falls due. */
   async run(ms: number): Promise<void> {
+    if (this.clock.isReal) return sleep(ms);
     const end = this.clock.now() + Math.ceil(ms);
     for (;;) {
       await this.settle();
@@ -160,7 +162,8 @@ export class World {
     for (;;) {
       await this.settle();
       if (await condition()) return this.clock.now() - start;
-      if (!this.#step(start + withinMs)) break;
+      if (this.clock.isReal && this.clock.now() < start + withinMs) await sleep(50);
+      else if (!this.#step(start + withinMs)) break;
     }
     throw new Error(`not within ${withinMs} ms: ${what}\n${this.trace()}`);
   }
@@ -172,6 +175,7 @@ export class World {
       done = true;
     });
     finished.catch(() => undefined);
+    if (this.clock.isReal) return finished;
     do await this.settle();
     while (!done && this.#step(Number.POSITIVE_INFINITY));
     return finished;
@@ -179,6 +183,7 @@ export class World {
 
   /** Runs everything that can happen without advancing time. */
   async settle(): Promise<void> {
+    if (this.clock.isReal) return new Promise((resolve) => setImmediate(resolve));
     let quiet = 0;
     for (let moves = this.#moves; quiet < quietTurns; moves = this.#moves) {
       await new Promise((resolve) => setImmediate(resolve));

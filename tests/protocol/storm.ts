@@ -3,7 +3,8 @@ import type { TestController } from './controller.ts';
 import { pick } from './dice.ts';
 import type { World } from './harness.ts';
 
-type Mischief = Readonly<Record<string, (host: TestAgent) => void | Promise<void>>>;
+/** Kinds of failures. */
+export type Mischief = Readonly<Record<string, (host: TestAgent) => void | Promise<void>>>;
 
 /** Injects random failures between controllers and their agents. */
 export class Storm {
@@ -12,10 +13,10 @@ export class Storm {
   readonly #world: World;
   readonly #mischief: Mischief;
 
-  /** `more`: further kinds of failures. */
-  constructor(world: World, more: Mischief = {}) {
+  /** `more`: further kinds of failures. `without`: kinds to leave out. */
+  constructor(world: World, more: Mischief = {}, without: readonly string[] = []) {
     this.#world = world;
-    this.#mischief = {
+    const all: Mischief = {
       ...more,
       'cut connection': (host) => host.wire?.cut(),
       'half-open connection': (host) => host.wire?.halfOpen(),
@@ -39,6 +40,7 @@ export class Storm {
         world.weather = { delayMs: world.dice() * 2_000, jobMs: world.dice() * 500 };
       },
     };
+    this.#mischief = Object.fromEntries(Object.entries(all).filter(([kind]) => !without.includes(kind)));
   }
 
   /** Kinds of failures. */

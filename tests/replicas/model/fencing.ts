@@ -6,8 +6,8 @@ import type { ProcessWatch } from '../../protocol/process-watch.ts';
 /** What the checks of fencing are told of. Times in milliseconds. */
 export interface FencingHost {
   readonly now: () => number;
-  /** Whether a controller reaches the database, and since when. */
-  readonly reach: (controller: number) => { readonly reachable: boolean; readonly since: number };
+  /** Whether a controller reaches the database, and since when. Null: time is not judged, because it is real. */
+  readonly reach: (controller: number) => { readonly reachable: boolean; readonly since: number } | null;
   readonly violated: (what: string) => void;
 }
 
@@ -17,6 +17,9 @@ const noticedMs = 3_500;
 const [leaseMs, wrongMs] = [24 * 3_600_000, 1_000];
 /** Claims of one agent, and signed texts, that are kept. */
 const [mostClaims, mostTexts] = [20, 50_000];
+
+/** Nothing is ever too late. */
+const untimed = { reachable: true, since: Number.POSITIVE_INFINITY };
 
 interface Claim {
   readonly process: object;
@@ -99,7 +102,7 @@ export class Fencing {
 
   /** A process without the database signs no lease that counts from a later moment than its last contact. */
   #checkReach(controller: number, agent: string, leaseUntil: number): void {
-    const { reachable, since } = this.#host.reach(controller);
+    const { reachable, since } = this.#host.reach(controller) ?? untimed;
     const from = reachable ? this.#host.now() : since;
     if (leaseUntil > from + leaseMs + wrongMs)
       this.#host.violated(`controller ${controller} signs a lease for ${agent} that ends too late`);
@@ -110,7 +113,7 @@ export class Fencing {
   /** A process that reaches the database notices within seconds. Another one has signed nothing for long already. */
   #checkOverlap(controller: number, agent: string, own: number, takenAt: number): void {
     this.checked.overlaps++;
-    const { reachable, since } = this.#host.reach(controller);
+    const { reachable, since } = this.#host.reach(controller) ?? untimed;
     const blindMs = this.#host.now() - Math.max(takenAt, since);
     if (reachable && blindMs > noticedMs)
       this.#host.violated(

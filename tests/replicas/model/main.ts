@@ -4,15 +4,19 @@ import process from 'node:process';
 import { parseArgs } from 'node:util';
 import { Cleanup, PostgresServer, runStoppable } from '@sallyport/testkit';
 import { clonePostgres } from '../../../apps/controller/src/testing/postgres.ts';
+import { LiveSurroundings } from './live.ts';
 import { runModel } from './model.ts';
+import { SimulatedSurroundings } from './simulated.ts';
 
-const help = `npm run sim -- [--steps N] [--seed S] [--replicas R]
+const help = `npm run sim -- [--steps N] [--seed S] [--replicas R] [--real]
 
   --steps N     writes, failures and repairs, all together (default 2000)
   --seed S      where the history begins; a failure names it (default: random)
   --replicas R  2 to 4 (default 3)
+  --real        real time and real notifications; sessions of the database end, and its server restarts
 
-Replicas of the controller share a PostgreSQL server of the run. The network between them and the time are simulated.
+Replicas of the controller share a PostgreSQL server of the run. The network between them and the time are simulated,
+unless they are real.
 The run fails when an acknowledged write is missing, a revision is missing, something deleted comes back, an agent does
 something that was never committed, or an agent does not end in the state of its rows.`;
 
@@ -22,6 +26,7 @@ async function main(): Promise<number> {
       steps: { type: 'string', default: '2000' },
       seed: { type: 'string' },
       replicas: { type: 'string', default: '3' },
+      real: { type: 'boolean', default: false },
       help: { type: 'boolean', short: 'h', default: false },
     },
   });
@@ -39,7 +44,10 @@ async function main(): Promise<number> {
     await db.destroy();
     console.log(`${replicas} replicas, seed ${seed}`);
     const progress = (done: number) => console.log(`${done} steps`);
-    const options = { url: server.url(place.database), replicas, seed, steps, progress };
+    const surroundings = values.real
+      ? new LiveSurroundings(server, place, replicas)
+      : new SimulatedSurroundings(server.url(place.database), replicas);
+    const options = { surroundings, seed, steps, progress };
     const after = (work: () => Promise<void>) => cleanup.add(work);
     const { writes, unknown, kinds, checked, connections } = await runModel({ after }, options);
     console.log(`passed: ${writes} writes, ${unknown} without an answer, ${kinds.size} kinds of failures`);
@@ -49,7 +57,9 @@ async function main(): Promise<number> {
     return 0;
   } catch (error) {
     console.error(error);
-    console.error(`to repeat: npm run sim -- --steps ${steps} --seed ${seed} --replicas ${replicas}`);
+    console.error(
+      `to repeat: npm run sim -- --steps ${steps} --seed ${seed} --replicas ${replicas}${values.real ? ' --real' : ''}`,
+    );
     return 1;
   } finally {
     await cleanup.run();

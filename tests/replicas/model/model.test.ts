@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { freshDatabase, serverOfFile } from '../fixtures.ts';
 import { runModel } from './model.ts';
+import { SimulatedSurroundings } from './simulated.ts';
 
 const postgres = serverOfFile();
 
@@ -17,7 +18,8 @@ const steps = 500;
 for (const { seed, replicas } of histories)
   test(`${replicas} replicas keep every acknowledged write, and every agent in the state of its rows (seed ${seed})`, async (t) => {
     const place = await freshDatabase(postgres.server);
-    const { writes, kinds } = await runModel(t, { url: postgres.server.url(place.database), replicas, seed, steps });
+    const surroundings = new SimulatedSurroundings(postgres.server.url(place.database), replicas);
+    const { writes, kinds } = await runModel(t, { surroundings, seed, steps });
     t.diagnostic(`${writes} writes, ${kinds.size} kinds of failures`);
     assert.ok(writes > steps / 2 && kinds.size > 9, `${writes} writes, failures: ${[...kinds]}`);
   });

@@ -1,20 +1,16 @@
 import assert from 'node:assert/strict';
-import { placeOf } from '../../../apps/controller/src/testing/postgres.ts';
-import { MemoryReplicas } from '../../../apps/controller/src/testing/replicas.ts';
 import type { TestController } from '../../protocol/controller.ts';
-import { SharedTestDatabase } from '../../protocol/database.ts';
 import { dice as diceOf, pick } from '../../protocol/dice.ts';
 import { type Owner, type Tenant, World } from '../../protocol/harness.ts';
 import { Storm } from '../../protocol/storm.ts';
 import { Fencing } from './fencing.ts';
 import { Follower } from './follower.ts';
 import { Ledger } from './ledger.ts';
+import type { Surroundings } from './surroundings.ts';
 
 /** A history of replicas that share a database. */
 export interface ModelOptions {
-  /** URL of an empty, migrated database. */
-  readonly url: string;
-  readonly replicas: number;
+  readonly surroundings: Surroundings;
   readonly seed: number;
   /** Writes, failures and repairs, all together. */
   readonly steps: number;
@@ -37,7 +33,7 @@ export interface ModelOutcome {
 
 /**
  * Runs a random history of writes, connections, crashes, partitions and wrong clocks over several replicas. Controllers,
- * agents and rows are real; the network between them, and the time, are those of the test. Between storms every agent must
+ * agents and rows are real. The network between them, and the time, are real or those of the test. Between storms every agent must
  * hold what its rows say, compiled from scratch, and no acknowledged write may be missing.
  */
 export async function runModel(t: Owner, options: ModelOptions): Promise<ModelOutcome> {
@@ -50,14 +46,12 @@ export async function runModel(t: Owner, options: ModelOptions): Promise<ModelOu
   return model.outcome();
 }
 
-/** Times in milliseconds. */
-const [longestCutMs, mostSkewMs, patienceMs] = [40_000, 400, 180_000];
+/** How long replicas and agents have to agree after a storm, milliseconds. */
+const patienceMs = 180_000;
 
 class Model {
   readonly #world: World;
-  readonly #databases: readonly SharedTestDatabase[];
-  readonly #weather: { lossRate: number };
-  readonly #skews: number[];
+  readonly #surroundings: Surroundings;
   readonly #fencing: Fencing;
   readonly #ledgers: Ledger[] = [];
   readonly #followers: Follower[] = [];
@@ -65,82 +59,27 @@ class Model {
   readonly #deleted: string[] = [];
   #steps = 0;
 
-  static async open(t: Owner, { url, replicas, seed }: ModelOptions): Promise<Model> {
-    const databases: SharedTestDatabase[] = [];
-    const weather = { lossRate: 0 };
-    const skews = Array.from({ length: replicas }, () => 0);
+  static async open(t: Owner, { surroundings, seed }: ModelOptions): Promise<Model> {
     let fencing: Fencing | null = null;
-    const world = await World.open(t, seed, (made) => {
-      const place = placeOf(url);
-      const used = (by: 1 | -1) => {
-        made.oracle.busy += by;
-      };
-      for (let n = 0; n < replicas; n++) databases.push(new SharedTestDatabase(place, made.clock.now, used));
-      const fenced = new Fencing({
-        now: made.clock.now,
-        reach: (n) => {
-          const { reachable, changedAt: since } = of(databases, n);
-          return { reachable, since };
-        },
-        violated: (what) => made.violations.push(what),
-      });
+    const { clock, reach } = surroundings;
+    const make = (made: World) => {
+      const violated = (what: string) => void made.violations.push(what);
+      const fenced = new Fencing({ now: clock.now, reach, violated });
       fencing = fenced;
       made.onWork = (agent, work) => fenced.acted(agent, work);
-      const carry = (run: () => void) => {
-        made.moved();
-        if (made.dice() >= weather.lossRate) made.clock.after(made.dice() * made.weather.delayMs, run);
-      };
-      const network = new MemoryReplicas(made.clock.now, {
-        timers: { ...made.clock, soon: (run) => void made.clock.after(1, run) },
-        carry,
-        waits: (by) => {
-          made.waits += by;
-          made.moved();
-        },
-        failed: (what, error) => made.violations.push(`${what}: ${error instanceof Error ? error.stack : error}`),
-      });
-      return {
-        size: replicas,
-        database: (n) => of(databases, n),
-        skewMs: (n) => of(skews, n),
-        watch: (n) => fenced.watch(n),
-        join: (n, store) => {
-          const member = network.join(`replica ${n}`, { store, reaches: () => of(databases, n).reachable });
-          return { replicas: member, leave: () => network.kill(member) };
-        },
-      };
-    });
-    const model = new Model(world, databases, weather, skews, fencing ?? assert.fail());
+      return { ...surroundings.cluster(made), watch: (n: number) => fenced.watch(n) };
+    };
+    const world = await World.open(t, seed, make, clock);
+    const model = new Model(world, surroundings, fencing ?? assert.fail());
     for (const name of ['first', 'second']) await model.#furnish(name);
     return model;
   }
 
-  private constructor(
-    world: World,
-    databases: readonly SharedTestDatabase[],
-    weather: { lossRate: number },
-    skews: number[],
-    fencing: Fencing,
-  ) {
-    this.#fencing = fencing;
+  private constructor(world: World, surroundings: Surroundings, fencing: Fencing) {
     this.#world = world;
-    this.#databases = databases;
-    this.#weather = weather;
-    this.#skews = skews;
-    this.#storm = new Storm(world, {
-      'replica without its database': () => this.#cut(),
-      'replica with a wrong clock': () => {
-        skews[Math.floor(world.dice() * skews.length)] = Math.floor((world.dice() - 0.5) * 2 * mostSkewMs);
-      },
-      'answers to commits get lost': () => {
-        const { lostCommits } = pick(world.dice, databases);
-        for (let count = Math.ceil(world.dice() * 3); count > 0; count--)
-          lostCommits.push(pick(world.dice, waysToLose));
-      },
-      'messages get lost': () => {
-        weather.lossRate = world.dice() < 0.5 ? 0 : world.dice();
-      },
-    });
+    this.#surroundings = surroundings;
+    this.#fencing = fencing;
+    this.#storm = new Storm(world, surroundings.mischief(world), surroundings.without);
   }
 
   get steps(): number {
@@ -169,19 +108,14 @@ class Model {
       await this.#storm.blow();
       await this.#world.drive(writes);
       this.#steps += count + 1;
-      await this.#world.run(dice() < 0.15 ? dice() * 40_000 : dice() * 800);
+      await this.#world.run(this.#surroundings.pauseMs(dice));
     }
   }
 
   /** Repairs everything, and checks that all is as the rows say. */
   async calm(): Promise<void> {
     const world = this.#world;
-    for (const database of this.#databases) {
-      database.reachable = true;
-      database.lostCommits.length = 0;
-    }
-    this.#weather.lossRate = 0;
-    this.#skews.fill(0);
+    this.#surroundings.repair();
     await this.#storm.calm();
     await world.run(2_000);
     const { admin } = pick(world.dice, this.#ledgers);
@@ -212,15 +146,6 @@ class Model {
     );
     this.#followers.push(follower);
     follower.start();
-  }
-
-  #cut(): void {
-    const { dice, clock } = this.#world;
-    const database = pick(dice, this.#databases);
-    database.reachable = false;
-    clock.after(dice() * longestCutMs, () => {
-      database.reachable = true;
-    });
   }
 
   /** Returns what is not as it should be; empty when all is. */
@@ -268,9 +193,6 @@ class Model {
     );
   }
 }
-
-/** How answers to commits get lost. */
-const waysToLose = ['before', 'after', 'between'] as const;
 
 async function headOf(controller: TestController, tenant: Tenant): Promise<number> {
   const heads = controller.store.db.selectFrom('tenants').select('revision').where('id', '=', tenant.id);
