@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { Cleanup, PgBouncer, type PgBouncerOptions, PostgresServer, until, withoutPgBouncer } from '@sallyport/testkit';
+import { sql } from 'kysely';
 import { openPostgres } from '../../apps/controller/src/db/postgres/open.ts';
 import type { PostgresPlace } from '../../apps/controller/src/db/postgres/place.ts';
 import { createStore } from '../../apps/controller/src/db/store.ts';
@@ -40,6 +41,7 @@ async function fresh(): Promise<{ direct: PostgresPlace; pooled: PostgresPlace; 
 async function open(both: PostgresPlace, told = new Told()) {
   const db = await openPostgres([both], told);
   const store = createStore(db, db.now);
+  cleanup.add(() => store.close().catch(() => undefined));
   const { tenant } = await createTenant(store, actor, 'First');
   return { store, tenant: tenant.id, told };
 }
@@ -147,6 +149,35 @@ test('a commit through a pooler without an answer counts once, whether it has ha
 });
 
 test(
+  'statements that come again and again find their way, whichever process of the server gets them',
+  options,
+  async () => {
+    await restart();
+    const { store } = await open((await fresh()).both);
+    const one = sql<{ one: number }>`SELECT ${1}::int AS one`;
+    for (let round = 0; round < 10; round++) {
+      const asked = Array.from({ length: 4 }, () => store.db.transaction().execute((trx) => one.execute(trx)));
+      for (const { rows } of await Promise.all(asked)) assert.deepEqual(rows, [{ one: 1 }]);
+    }
+    await store.close();
+  },
+);
+
+test(
+  'the server ends a transaction through a pooler whose process stands still, and others find nothing of that',
+  options,
+  async () => {
+    await restart();
+    const { store } = await open((await fresh()).both);
+    const idle = sql<{ time: string }>`SELECT current_setting('idle_in_transaction_session_timeout') AS time`;
+    const inside = await store.db.transaction().execute((trx) => idle.execute(trx));
+    assert.deepEqual(inside.rows, [{ time: '10s' }]);
+    assert.deepEqual((await idle.execute(store.db)).rows, [{ time: '0' }]);
+    await store.close();
+  },
+);
+
+test(
   'nothing is written through a pooler that leads elsewhere, and it is used again when it leads back',
   options,
   async () => {
@@ -162,22 +193,37 @@ test(
     const db = await openPostgres([both], told);
     const store = createStore(db, db.now);
     const writing = new Writing(store, first.tenant);
+    const alone: string[] = [];
+    const note = async (id: string): Promise<void> => {
+      await db.insertInto('commit_marks').values({ id, at: 1 }).execute();
+      alone.push(id);
+    };
+    await note('before');
     await writing.more();
     pooler.configure(server, { databases: { [direct.database]: copy } });
-    pooler.reload();
-    await until('the pooler is found astray', () =>
-      /leads to another server or database/.test(String(store.trouble())),
-    );
+    pooler.signal('SIGHUP');
+    await until('the pooler is found astray', async () => {
+      await note(`note ${alone.length}`).catch(({ code }) => assert.equal(code, 'unavailable'));
+      return /leads to another server or database/.test(String(store.trouble()));
+    });
     await assert.rejects(make(store, first.tenant, 'refused'), { code: 'unavailable' });
     assert.equal(
       await server.sql("SELECT string_agg(name, ',') FROM protocols WHERE name LIKE 'made%'", copy),
       'made in both',
     );
+    assert.equal(await server.sql('SELECT count(*) FROM commit_marks WHERE at = 1', copy), '0', 'of single statements');
     pooler.configure(server);
-    pooler.reload();
+    pooler.signal('SIGHUP');
     await until('the pooler is used again', () => store.trouble() === null);
     await writing.more();
     await writing.end();
+    const notes = await db.selectFrom('commit_marks').select('id').where('at', '=', 1).execute();
+    const found = new Set(notes.map(({ id }) => id));
+    assert.deepEqual(
+      alone.filter((id) => !found.has(id)),
+      [],
+    );
+    await assert.rejects(db.insertInto('commit_marks').values({ id: 'before', at: 2 }).execute(), { code: '23505' });
     assert.ok(told.returns > 0);
     assert.deepEqual(told.ends, []);
     await store.close();

@@ -89,9 +89,9 @@ export class PgBouncer {
     });
   }
 
-  /** Makes the pooler read its settings again. Connections of clients stay. */
-  reload(): void {
-    this.#child?.kill('SIGHUP');
+  /** Sends a signal: with SIGHUP the pooler reads its settings again, and connections of clients stay. */
+  signal(signal: NodeJS.Signals): void {
+    this.#child?.kill(signal);
   }
 
   /** Ends the pooler and waits for it. */

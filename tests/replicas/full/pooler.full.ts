@@ -1,10 +1,17 @@
-// Two controllers behind PgBouncer, which dies again and again under writes. Run by npm run test:replicas.
+// Bad days of PgBouncer: it dies again and again, says nothing, leads to a former primary server. Run by npm run
+// test:replicas.
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { Cleanup, PgBouncer, PostgresServer, until } from '@sallyport/testkit';
+import { openPostgres } from '../../../apps/controller/src/db/postgres/open.ts';
+import type { PostgresPlaces } from '../../../apps/controller/src/db/postgres/place.ts';
+import { createStore } from '../../../apps/controller/src/db/store.ts';
+import { createTenant } from '../../../apps/controller/src/features/tenants/commands.ts';
 import { ControllerProcess, testFolder } from '../../../apps/controller/src/testing/controller-process.ts';
+import { clonePostgres, placeOf, placesOf } from '../../../apps/controller/src/testing/postgres.ts';
+import { actor, made, make, Told, Writing } from '../../postgres/fixtures.ts';
 
 const key = 'k'.repeat(40);
 
@@ -104,4 +111,71 @@ test('two controllers behind a pooler that dies under writes lose nothing that w
     assert.doesNotMatch(controller.stderr, /prepared statement|unsupported startup parameter/);
     assert.equal(await controller.kill('SIGTERM'), 0);
   }
+});
+
+async function open(places: PostgresPlaces) {
+  const told = new Told();
+  const db = await openPostgres(places, told);
+  const store = createStore(db, db.now);
+  const { tenant } = await createTenant(store, actor, 'First');
+  return { told, db, store, tenant: tenant.id };
+}
+
+test('a pooler that says nothing is given up after ten seconds, and what it carried counts once', async (t) => {
+  const cleanup = new Cleanup();
+  t.after(() => cleanup.run());
+  const server = await PostgresServer.start(cleanup);
+  const pooler = await PgBouncer.start(cleanup, server);
+  const { db: empty, place } = await clonePostgres(server.url());
+  await empty.destroy();
+  const { told, store, tenant } = await open([{ ...place, pooler: placeOf(pooler.url(place.database)) }]);
+  const writing = new Writing(store, tenant);
+  for (let silence = 1; silence <= 2; silence++) {
+    await writing.more();
+    const { length } = told.losses;
+    pooler.signal('SIGSTOP');
+    await until('the pooler is given up', () => told.losses.length > length && store.trouble() !== null);
+    await assert.rejects(make(store, tenant, 'refused'), { code: 'unavailable' });
+    pooler.signal('SIGCONT');
+    await until('it is used again', () => store.trouble() === null);
+  }
+  await writing.more();
+  await writing.end();
+  assert.deepEqual(told.ends, []);
+  await store.close();
+});
+
+test('a pooler that still leads to the former primary server writes nothing there, until it leads to the new one', async (t) => {
+  const cleanup = new Cleanup();
+  t.after(() => cleanup.run());
+  const first = await PostgresServer.start(cleanup);
+  const pooler = await PgBouncer.start(cleanup, first);
+  const { db: empty, place } = await clonePostgres(first.url());
+  await empty.destroy();
+  const second = await first.standby(cleanup, 'second');
+  await first.set('synchronous_standby_names', 'second');
+  const way = placeOf(pooler.url(place.database));
+  const [one, ...others] = placesOf(first.urlWith([second], place.database));
+  const { told, db, store, tenant } = await open([
+    { ...one, pooler: way },
+    ...others.map((each) => ({ ...each, pooler: way })),
+  ]);
+  await make(store, tenant, 'made before');
+  // The former server goes on, and would take writes.
+  await second.promote();
+  await first.set('synchronous_standby_names', '');
+  await first.sql("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND classid = 23057");
+  await until('the session is at the other server', () => told.moves.length > 0);
+  await until('the pooler is found astray', () => /leads to another server/.test(String(store.trouble())));
+  const count = () => first.sql("SELECT count(*) FROM protocols WHERE name LIKE 'made%'", place.database);
+  await assert.rejects(make(store, tenant, 'made nowhere'), { code: 'unavailable' });
+  pooler.configure(second);
+  pooler.signal('SIGHUP');
+  await until('the pooler is used again', () => store.trouble() === null);
+  await make(store, tenant, 'made after');
+  assert.deepEqual((await made(store, tenant)).sort(), ['made after', 'made before']);
+  assert.equal(await count(), '1', 'nothing was written at the former server');
+  assert.equal(db.server().timeline, 2);
+  assert.deepEqual(told.ends, []);
+  await store.close();
 });

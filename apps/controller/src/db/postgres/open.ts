@@ -6,7 +6,7 @@ import type { Database } from '../schema.ts';
 import { type Migrations, postgresMigrations } from '../schema-versions.ts';
 import type { Notice } from '../types.ts';
 import { postgresDialect } from './dialect.ts';
-import { openFailure } from './failures.ts';
+import { codeOf, openFailure } from './failures.ts';
 import { lostText, type PrimaryMemory, PrimaryServer, type Replication } from './known-primary.ts';
 import { ControllerLock } from './lock.ts';
 import { migratePostgres, refuseUnusable, schemaOf } from './migrate.ts';
@@ -163,7 +163,14 @@ export async function openPostgres(
     const isFresh = !tables.has('meta') || !(await hasIdentity(client));
     const settled = await primary.settle(session, false);
     let heads: Notice[] = [];
-    const watch = await PoolWatch.begin(session, events);
+    const watch = await PoolWatch.begin(session, {
+      ...events,
+      lost: (error) => {
+        // The pooler says nothing, so what is under way gets no answer either. What it refuses has ended by itself.
+        if (codeOf(error) === '') pool.cut();
+        events.lost(error);
+      },
+    });
     const left = () =>
       watch === null ? lock.doubt(new Error('a new connection has led to another server')) : watch.lookSoon();
     const startOf = ({ server, fence }: LockedSession): ServerStart => ({ startedAt: server.startedAt, fence, left });

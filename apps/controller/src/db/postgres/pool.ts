@@ -225,6 +225,8 @@ class LentClient {
 
   async query(text: string, values: readonly unknown[]): Promise<pg.QueryResult> {
     if (begins.test(text)) return this.#begin(text);
+    if (!this.#inTransaction && this.#start !== undefined && !reads.test(text))
+      return this.#writeAlone(this.#start, text, values);
     const before = this.#begun;
     this.#begun = null;
     if (ends.test(text)) this.#inTransaction = false;
@@ -250,6 +252,19 @@ class LentClient {
     this.#begun = this.#start === undefined ? begun : Promise.all([begun, this.#sendFence(this.#start)]);
     this.#begun.catch(() => undefined);
     return { command: 'BEGIN', rowCount: 0, oid: 0, fields: [], rows: [] };
+  }
+
+  /** A write without a transaction gets one, for the fence. All of it is sent at once. */
+  async #writeAlone(start: ServerStart, text: string, values: readonly unknown[]): Promise<pg.QueryResult> {
+    this.#strayed = null;
+    const begun = this.#send('begin', []);
+    const fenced = this.#sendFence(start);
+    const sent = [begun, fenced, this.#send(text, values), this.#send('commit', [])] as const;
+    // The connection is used for nothing else until all answers have come.
+    await Promise.allSettled(sent);
+    const [, , result, { command }] = await Promise.all(sent);
+    if (command === 'ROLLBACK') throw new Error('the server has undone the transaction');
+    return result;
   }
 
   /** The server undoes the transaction, with all that follows, when the session is not there. */
@@ -285,6 +300,7 @@ class LentClient {
 
 const begins = /^(begin|start transaction)/;
 const ends = /^(commit|rollback)$/;
+const reads = /^\s*select\b/i;
 /** State of a statement that the server refused because an earlier one of the transaction had failed. */
 const afterFailure = '25P02';
 
