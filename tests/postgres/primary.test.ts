@@ -117,6 +117,16 @@ test('a note about replication never replaces a newer one', async () => {
   assert.equal(await read(), `${known.version + 1} false`);
 });
 
+test('what a process knows of replication counts when the database has not heard of it', async () => {
+  const { client, on, settle, first } = await openRules();
+  const known = await first(true);
+  const better = { ...known, synchronous: false, version: known.version + 1 };
+  const settled = await settle(on(1), better);
+  assert.deepEqual([settled.known?.synchronous, settled.known?.version], [false, better.version]);
+  const { rows } = await client.query("SELECT value FROM meta WHERE key = 'primary_synchronous'");
+  assert.equal(rows[0].value, `${better.version} false`);
+});
+
 test('an old primary server is refused, and one that was promoted beside the known one', async () => {
   const { client, place, on, settle, first } = await openRules();
   const known = await first(true);
@@ -130,8 +140,10 @@ test('an old primary server is refused, and one that was promoted beside the kno
   await settle(on(2), known);
   await refuse(on(2), known);
   await assert.rejects(refuse(on(2), { ...known, timeline: 2, mark: 'elsewhere' }), /another standby was promoted/);
+  await client.query('BEGIN');
   await client.query('ALTER TABLE meta RENAME TO nothing');
   await refuse(on(2), known);
+  await client.query('ROLLBACK');
 });
 
 test('a server that waits for a standby which is not there is told apart from one that is silent', async () => {
@@ -141,6 +153,7 @@ test('a server that waits for a standby which is not there is told apart from on
   try {
     const shown = () => client.query('SHOW synchronous_standby_names');
     await until('it holds', async () => (await shown()).rows[0].synchronous_standby_names === 'missing');
+    assert.equal((await settle(on(1), known)).known?.mark, known.mark, 'without a change there is nothing to wait for');
     await assert.rejects(settle(on(2), known), { code: 'unavailable', message: /waits for a synchronous standby/ });
   } finally {
     await server.set('synchronous_standby_names', '');

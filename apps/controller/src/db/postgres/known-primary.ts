@@ -24,9 +24,10 @@ export class PrimaryServer {
   readonly #memory: PrimaryMemory | null;
   #known: KnownPrimary | null;
   #replication: Replication = { kind: 'none', standbys: 0 };
-  /** Version of the newest note that the database has from here. */
+  /** Version of the newest note that this process has stored since the session was opened. */
   #stored = 0;
   #epoch: string | null = null;
+  #noting: Promise<void> | null = null;
 
   constructor(memory: PrimaryMemory | null) {
     this.#memory = memory;
@@ -53,7 +54,7 @@ export class PrimaryServer {
   async settle({ client, server }: Reached, behind: boolean): Promise<Settled> {
     const settled = await settlePrimary(client, server, this.#known, behind);
     if (settled.known !== null) this.#keep(settled.known);
-    this.#stored = settled.known?.version ?? 0;
+    this.#stored = 0;
     await this.look(client);
     return settled;
   }
@@ -69,16 +70,26 @@ export class PrimaryServer {
   }
 
   /** Stores whether commits wait for a standby, when that has changed. */
-  async note(db: Kysely<Database>): Promise<void> {
+  note(db: Kysely<Database>): Promise<void> {
+    // One at a time: the commit may wait for a standby.
+    this.#noting ??= this.#note(db).finally(() => {
+      this.#noting = null;
+    });
+    return this.#noting;
+  }
+
+  async #note(db: Kysely<Database>): Promise<void> {
     const known = this.#known;
-    if (known === null) return;
-    const waits = this.#replication.kind === 'synchronous';
+    const { kind, standbys } = this.#replication;
+    const waits = kind === 'synchronous';
+    if (known === null || (waits && standbys === 0)) return;
     if (waits === known.synchronous && known.version <= this.#stored) return;
     // That commits wait is true of all earlier ones as soon as one has waited.
     const note = waits === known.synchronous ? known : { ...known, synchronous: waits, version: known.version + 1 };
     await storeNote(db, note);
+    if (this.#known !== known) return;
     this.#stored = note.version;
-    if (this.#known === known) this.#keep(note);
+    this.#keep(note);
   }
 
   #keep(known: KnownPrimary): void {

@@ -109,6 +109,8 @@ export async function settlePrimary(
   known: KnownPrimary | null,
   behind: boolean,
 ): Promise<Settled> {
+  const unchanged = await unchangedOf(client, server, known);
+  if (unchanged !== null) return unchanged;
   await client.query('BEGIN');
   try {
     const settled = await settle(client, server, known, behind);
@@ -119,6 +121,31 @@ export async function settlePrimary(
     throw error;
   }
 }
+
+/** Null: something has to be stored. Nothing is locked here, because a commit may have to wait for a standby. */
+async function unchangedOf(
+  client: pg.Client,
+  { system, timeline }: ServerIdentity,
+  known: KnownPrimary | null,
+): Promise<Settled | null> {
+  const record = await readRecord(client);
+  const epoch = await metaValue(client, epochKey);
+  const settled = { known: null, loss: null, promoted: false, copied: false, epoch };
+  if (timeline === null) return settled;
+  if (record?.timeline !== timeline || isOther(record.system, system)) return null;
+  if (known !== null && known.timeline < timeline) return null;
+  const stored = await readNote(client);
+  const newest = newer(known, stored);
+  const { synchronous, standbys } = await replicationOf(client);
+  const waitsInVain = synchronous && standbys === 0;
+  if (newest.version > stored.version && !waitsInVain) return null;
+  return synchronous === newest.synchronous || waitsInVain ? { ...settled, known: knownOf(record, newest) } : null;
+}
+
+const newer = (known: KnownPrimary | null, stored: SynchronousNote): SynchronousNote =>
+  known !== null && known.version > stored.version
+    ? { synchronous: known.synchronous, version: known.version }
+    : stored;
 
 async function settle(
   client: pg.Client,
@@ -138,7 +165,7 @@ async function settle(
   }
   const noted = record.timeline === timeline;
   if (noted && (known === null || known.timeline >= timeline))
-    return { ...settled, known: knownOf(record, await renew(client, stored)) };
+    return { ...settled, known: knownOf(record, await renew(client, newer(known, stored))) };
   const judged = noted ? record.judged : stored.version;
   const knowsMore = known !== null && known.version > judged;
   const certain = !behind && (knowsMore ? known.synchronous : noted || stored.synchronous);
@@ -178,11 +205,11 @@ async function beginEpoch(client: pg.Client, loss: Loss): Promise<string> {
   return epoch;
 }
 
-/** Stores whether commits wait for a standby, when that has changed and can be stored. */
-async function renew(client: pg.Client, stored: SynchronousNote): Promise<SynchronousNote> {
-  const { synchronous, standbys } = await replicationOf(client);
-  if (synchronous === stored.synchronous || (synchronous && standbys === 0)) return stored;
-  const note = { synchronous, version: stored.version + 1 };
+/** Stores whether commits wait for a standby. `newest`: what is known of that. */
+async function renew(client: pg.Client, newest: SynchronousNote): Promise<SynchronousNote> {
+  const { synchronous } = await replicationOf(client);
+  const changed = { synchronous, version: newest.version + 1 };
+  const note = synchronous === newest.synchronous ? newest : changed;
   await put(client, noteKey, noteText(note));
   return note;
 }
