@@ -1,7 +1,9 @@
 #!/bin/sh
 # Runs the tests of controller, API and protocol on PostgreSQL, on a server in a temporary folder.
 #
-#   npm run test:postgres [-- FILE-OR-FOLDER…]
+#   npm run test:postgres [-- [--pooler] FILE-OR-FOLDER…]
+#
+# --pooler: the statements of the controller go through PgBouncer.
 set -eu
 root=$(CDPATH= cd "$(dirname "$0")/.." && pwd)
 cd "$root"

@@ -1,5 +1,6 @@
 // Runs tests on PostgreSQL in place of the embedded database, on a server of their own. Run by scripts/test-postgres.sh.
-// With files or folders as arguments, only those. With --pooler, statements go through PgBouncer. Exit code 0 when all of it passes.
+// With files or folders as arguments, only those. With --pooler, statements go through PgBouncer. Exit code 0 when all of it
+// passes.
 import { spawn } from 'node:child_process';
 import process from 'node:process';
 import { Cleanup, PgBouncer, PostgresServer, runStoppable } from '@sallyport/testkit';

@@ -65,7 +65,6 @@ test(
     const willing = { ignore_startup_parameters: 'options' };
     const kinds: Record<string, string>[] = [
       {},
-      { pool_mode: 'session' },
       { ...willing },
       { ...willing, default_pool_size: '1' },
       { ...willing, server_round_robin: '1', min_pool_size: '2', default_pool_size: '2' },
@@ -97,7 +96,7 @@ test('each way in which a pooler cannot be used has a message of its own', optio
   await refused(both, /finds no tables of Sallyport, or other ones/);
   await restart({ settings: { pool_mode: 'statement' } });
   await refused(both, /transaction blocks not allowed in statement pooling mode/);
-  await restart({ settings: { default_pool_size: '3', query_wait_timeout: '1' } });
+  await restart({ settings: { default_pool_size: '3', query_wait_timeout: '4' } });
   await refused(both, /does not lend 5 connections at once: query_wait_timeout.*default_pool_size/);
   await restart({ settings: { max_client_conn: '4' } });
   await refused(both, /does not lend 5 connections at once: no more connections allowed/);
@@ -232,7 +231,7 @@ test(
 
 test('a pooler without a free connection gives 503, and is used again when it has one', options, async () => {
   const { both, pooled } = await fresh();
-  await restart({ settings: { default_pool_size: '6', query_wait_timeout: '1' } });
+  await restart({ settings: { default_pool_size: '6', query_wait_timeout: '4' } });
   const { store, tenant } = await open(both);
   const holdAll = (depth: number): Promise<void> =>
     asAdmin(pooled, async (client) => {
