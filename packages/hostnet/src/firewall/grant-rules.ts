@@ -34,7 +34,7 @@ import type { WayRules } from './way-rules.ts';
  */
 export function fromTunnelRules(g: Name, tunnel: string): string[] {
   return [
-    `oifname ${tunnel} jump ${g('turning')}`,
+    `oifname ${tunnel} goto ${g('turning')}`,
     `ct direction reply goto ${g('egress_in')}`,
     ...deviceRules(g, 'saddr', 'from_site', 'requests', DENIED_IN),
   ];
@@ -49,7 +49,7 @@ export function turningRules(g: Name, overlay: Overlay, onward: boolean): string
     `ct direction reply goto ${g('turned')}`,
     `ip daddr ${network(overlay.v4)} ${DENIED_IN}`,
     `ip6 daddr ${network(overlay.v6)} ${DENIED_IN}`,
-    ...(onward ? [] : [DENIED_IN]),
+    ...(onward ? deviceRules(g, 'saddr', 'from_site', 'requests', DENIED_IN) : [DENIED_IN]),
   ];
 }
 
@@ -94,18 +94,18 @@ function deviceRules(g: Name, address: Side, site: string, next: string, denied:
     `meta mark set ip ${address} map @${g('devices4')} goto ${g(next)}`,
     `meta mark set ip6 ${address} map @${g('devices6')} goto ${g(next)}`,
     `jump ${g(site)}`,
+    `meta mark & ${markText(SPACE_MASK)} != ${markText(PROFILE_BASE)} ${denied}`,
     `goto ${g(next)}`,
   ];
 }
 
-/** Rules for addresses that belong to no device. A packet without a profile ends here. */
-export function siteRules(g: Name, address: Side, denied: string): string[] {
+/** Rules for addresses that belong to no device. They find the profile of a site. */
+export function siteRules(g: Name, address: Side): string[] {
   return [
     'meta priority set 0:0',
     `meta priority set ip ${address} map @${g('sites4')}`,
     `meta priority set ip6 ${address} map @${g('sites6')}`,
     `meta mark set meta priority map @${g('site_profiles')}`,
-    `meta mark & ${markText(SPACE_MASK)} != ${markText(PROFILE_BASE)} ${denied}`,
   ];
 }
 
@@ -117,15 +117,10 @@ export function grantChains(
   ways: Pick<WayRules, 'going' | 'arrived'>,
   names: Pick<NameRules, 'requests' | 'replies'>,
 ): Record<string, readonly string[]> {
-  const broken = `ct state invalid,untracked goto ${g('broken')}`;
+  const broken = brokenRule(g);
   const admitted = `goto ${g('admitted')}`;
   const onward = ways.going.length === 0 ? 'granted' : 'going';
   return {
-    // An untracked packet has no direction, so it could pass for a reply. Connection helpers create related flows too;
-    // those go on to the grants.
-    unusual_in: [broken, `goto ${g('icmp_from_tunnel')}`],
-    unusual_out: [broken, `goto ${g('icmp_to_tunnel')}`],
-    unusual_turned: [broken, ...fromGateways(g, 'icmp_to_tunnel')],
     granted: [
       ...cellRules(g),
       `${UNUSUAL} jump ${g('unusual_in')}`,
@@ -154,6 +149,23 @@ export function grantChains(
     ],
     replies_turned: [`${UNUSUAL} jump ${g('unusual_turned')}`, ...classRules(g, 'saddr', 'granted_turned'), DENIED_OUT],
   };
+}
+
+/**
+ * Rules for packets that neither begin a flow nor belong to an established one. An untracked packet has no direction,
+ * so it could pass for a reply. Connection helpers create related flows too; those go on to the grants.
+ */
+export function unusualRules(g: Name, errors: string): string[] {
+  return [brokenRule(g), `goto ${g(errors)}`];
+}
+
+/** Rules for such packets that turn round in the tunnel. */
+export function unusualTurnedRules(g: Name): string[] {
+  return [brokenRule(g), ...fromGateways(g, 'icmp_to_tunnel')];
+}
+
+function brokenRule(g: Name): string {
+  return `ct state invalid,untracked goto ${g('broken')}`;
 }
 
 /** Matches packets that neither begin a flow nor belong to an established one. */

@@ -9,6 +9,7 @@ import {
   type Overlay,
   START,
 } from './rule-text.ts';
+import { twice } from './twice.ts';
 
 /**
  * Rules for liveness. This host answers a SYN to port 1 of the gateway's own overlay addresses with a reset. It does
@@ -57,7 +58,7 @@ const ANSWERS = 'limit rate 20/second burst 40 packets';
  * comparisons and go on to the rules that follow.
  */
 export function forwardRules(g: Name, tunnel: string): string[] {
-  return [`iifname ${tunnel} goto ${g('from_tunnel')}`, `oifname ${tunnel} goto ${g('from_network')}`];
+  return [`iifname ${tunnel} goto ${g(twice('from_tunnel'))}`, `oifname ${tunnel} goto ${g(twice('from_network'))}`];
 }
 
 /**

@@ -13,6 +13,8 @@ import {
   toTunnelRules,
   turnedRules,
   turningRules,
+  unusualRules,
+  unusualTurnedRules,
 } from './grant-rules.ts';
 import { markingRules, outOfTunnelRules, toMembersRules } from './marking-rules.ts';
 import { guardRules, pretendingRules, strayRules } from './member-rules.ts';
@@ -27,8 +29,9 @@ import {
 } from './path-rules.ts';
 import { PROBE_SETS, probesIn, probesOut } from './probe-rules.ts';
 import { CHECKED_MARK, markText, SPACE_MASK } from './registers.ts';
-import { CELL_MAPS, DENIED_IN, DENIED_OUT, type Overlay } from './rule-text.ts';
+import { CELL_MAPS, DENIED_IN, type Overlay } from './rule-text.ts';
 import { OPEN_TRANSIT, transitRules } from './transit.ts';
+import { decidedTwice, twice } from './twice.ts';
 import { type Ways, wayRules } from './way-rules.ts';
 
 /** The fixed settings of the table; they do not change while the tunnel exists. */
@@ -176,28 +179,34 @@ export function ruleset(options: FirewallOptions, settings: FirewallSettings, ge
   const { overlay, flowsPerAddress = 4096 } = options;
   const ways = wayRules(g, tunnel, settings.ways);
   const names = settings.names ? nameRules(g, tunnel, overlay) : noNames;
+  const deciding = {
+    ...grantChains(g, ways, names),
+    turned: turnedRules(g),
+    turning: turningRules(g, overlay, settings.ways.onward),
+    egress_in: egressInRules(g),
+    egress_out: egressOutRules(g, tunnel),
+    from_tunnel: fromTunnelRules(g, tunnel),
+    to_host: [...names.asking, ...toHostRules(g, overlay)],
+    to_tunnel: toTunnelRules(g),
+    from_network: fromNetworkRules(g),
+    from_host: [...names.answers, ...fromHostRules(g, overlay)],
+  };
   return [
     chain('broken', ['counter name drop_invalid drop']),
     chain('icmp_from_tunnel', icmpFromTunnelRules(overlay)),
     chain('icmp_to_tunnel', icmpToTunnelRules()),
     chain('successors', successorRules(g)),
     chain('admitted', [...admittedRules(g, flowsPerAddress, settings.draining, names.unresolved)]),
-    chain('from_site', [...probesIn(g, overlay), ...siteRules(g, 'saddr', DENIED_IN)]),
-    chain('to_site', [...probesOut(g, overlay), ...siteRules(g, 'daddr', DENIED_OUT)]),
-    ...Object.entries(grantChains(g, ways, names)).map(([name, rules]) => chain(name, rules)),
-    ...Object.entries(names.chains).map(([name, rules]) => chain(name, rules)),
-    chain('turned', turnedRules(g)),
-    chain('turning', turningRules(g, overlay, settings.ways.onward)),
+    chain('from_site', [...probesIn(g, overlay), ...siteRules(g, 'saddr')]),
+    chain('to_site', [...probesOut(g, overlay), ...siteRules(g, 'daddr')]),
+    chain('unusual_in', unusualRules(g, 'icmp_from_tunnel')),
+    chain('unusual_out', unusualRules(g, 'icmp_to_tunnel')),
+    chain('unusual_turned', unusualTurnedRules(g)),
     chain('egress_errors', egressErrorRules(g)),
-    chain('egress_in', egressInRules(g)),
-    chain('egress_out', egressOutRules(g, tunnel)),
-    chain('from_tunnel', fromTunnelRules(g, tunnel)),
     chain('liveness4', livenessRules(g, 'ip')),
     chain('liveness6', livenessRules(g, 'ip6')),
-    chain('to_host', [...names.asking, ...toHostRules(g, overlay)]),
-    chain('to_tunnel', toTunnelRules(g)),
-    chain('from_network', fromNetworkRules(g)),
-    chain('from_host', [...names.answers, ...fromHostRules(g, overlay)]),
+    ...Object.entries(names.chains).map(([name, rules]) => chain(name, rules)),
+    ...Object.entries(decidedTwice(g, deciding, ENTRIES)).map(([name, rules]) => chain(name, rules)),
     chain('clamp', [`iifname ${tunnel} ${CLAMP}`, `oifname ${tunnel} ${CLAMP}`]),
     chain('pretending', pretendingRules(g, overlay)),
     chain('to_members', toMembersRules(g, overlay)),
@@ -213,7 +222,11 @@ export function ruleset(options: FirewallOptions, settings: FirewallSettings, ge
       hook: base('filter', 'prerouting', 'dstnat + 1'),
       rules: [...markingRules(g, tunnel, overlay, ways.outOfTunnel.length > 0), ...ways.marking],
     },
-    { name: 'input', hook: base('filter', 'input', 'filter'), rules: [`iifname ${tunnel} goto ${g('to_host')}`] },
+    {
+      name: 'input',
+      hook: base('filter', 'input', 'filter'),
+      rules: [`iifname ${tunnel} goto ${g(twice('to_host'))}`],
+    },
     // The maximum segment size is clamped here and not after the checks: nft rejects `rt` where input packets can
     // arrive. For the same reason the `fib` look-up is in a chain that only this one leads to.
     {
@@ -233,7 +246,7 @@ export function ruleset(options: FirewallOptions, settings: FirewallSettings, ge
     {
       name: 'output',
       hook: base('filter', 'output', 'filter'),
-      rules: [`oifname ${tunnel} goto ${g('from_host')}`, ...ways.output],
+      rules: [`oifname ${tunnel} goto ${g(twice('from_host'))}`, ...ways.output],
     },
     // Our chains clear the mark of every packet that they accept. If another program empties one of them, its packets
     // are dropped here. They still carry the bit of an unchecked packet or a looked-up number.
@@ -252,6 +265,9 @@ export function ruleset(options: FirewallOptions, settings: FirewallSettings, ge
     },
   ];
 }
+
+/** The chains by which packets enter the decision. */
+const ENTRIES = ['from_tunnel', 'from_network', 'to_host', 'from_host'];
 
 const CLAMP = 'tcp option maxseg size set rt mtu';
 

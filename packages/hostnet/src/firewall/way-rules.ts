@@ -1,5 +1,6 @@
 import { AWAY_MARK, AWAY_PRIORITY, classText, markText, ONWARD_MARK, ONWARD_PRIORITY } from './registers.ts';
 import { CLEAR, DENIED_IN, DENIED_OUT, type Name } from './rule-text.ts';
+import { twice } from './twice.ts';
 
 /**
  * The kinds of ways between gateways that are in use. Ways go by source and destination: the rules mark packets, and
@@ -60,7 +61,7 @@ export function wayRules(g: Name, tunnel: string, ways: Ways): WayRules {
       ...only(egress, `iifname != "lo" ct direction original goto ${g('way_out')}`),
     ],
     answering: only(sites, `oifname != ${tunnel} ct direction reply goto ${g('way_back')}`),
-    output: only(sites, `meta mark ${markText(AWAY_MARK)} goto ${g('from_host')}`),
+    output: only(sites, `meta mark ${markText(AWAY_MARK)} goto ${g(twice('from_host'))}`),
     going: only(
       onward,
       `oifname ${tunnel} ${pair} != @${g('ways')} ${DENIED_IN}`,
