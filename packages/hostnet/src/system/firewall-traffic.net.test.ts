@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { DROP_COUNTERS } from '../firewall/ruleset.ts';
+import type { FirewallItems } from '../firewall/state.ts';
 import { namespacesMissing, until } from '../testing/namespaces.ts';
 import { exampleState, HOST, OVERLAY, RESOURCE, Topology } from '../testing/topology.ts';
 
@@ -28,11 +29,11 @@ describe('firewall, under traffic', { skip }, () => {
   }
 
   /**
-   * 100,000 requests over each family. `-A` sends the next one at the answer: on a loaded machine a faster sender
+   * So many requests over each family. `-A` sends the next one at the answer: on a loaded machine a faster sender
    * overruns its own socket, and counts that as lost.
    */
-  function pingAll(): Promise<string[]> {
-    const ping = (address: string) => net.alice.exec('ping', '-q', '-A', '-c', '100000', '-W', '2', address);
+  function pingAll(count = 100_000): Promise<string[]> {
+    const ping = (address: string) => net.alice.exec('ping', '-q', '-A', '-c', `${count}`, '-W', '2', address);
     return Promise.all([RESOURCE.v4, RESOURCE.v6].map(ping));
   }
 
@@ -72,6 +73,44 @@ describe('firewall, under traffic', { skip }, () => {
       assert.equal(await net.gateway.call('change', { upsert }, now), 'changed');
     }
     for (const output of await done) assert.match(output, /100000 packets transmitted, 100000 received/);
+    assert.ok(changes > 10, `${changes} changes`);
+    await load();
+  });
+
+  it('moves access to other classes, profiles and bundles under traffic without losing a packet', async () => {
+    await load();
+    const { devices, classes, bundles } = exampleState(0);
+    const alice = devices.get('alice');
+    const single = classes.get('web')?.ranges ?? [];
+    const wide = ['1.0.0.0-10.200.0.1', '2000::-fd0a::1'];
+    const http = bundles.get('http');
+    assert.ok(alice && http);
+    let [profile, bundle, web]: [string, string, string] = ['staff', 'http', 'web'];
+    const profileItem = () => ({ id: profile, cells: [{ class: web, bundle, expiresAt: null }] });
+    let over = false;
+    const done = pingAll(40_000).finally(() => (over = true));
+    let changes = 0;
+    while (!over) {
+      const kind: number = changes++ % 3;
+      const next: string = `n${changes}`;
+      const was = { profile, bundle, web };
+      if (kind === 0) web = next;
+      else if (kind === 1) profile = next;
+      else bundle = next;
+      const upsert: Partial<FirewallItems> = {
+        profiles: [profileItem()],
+        ...(kind === 0 && { classes: [{ id: web, ranges: changes % 2 === 0 ? single : wide }] }),
+        ...(kind === 1 && { devices: [{ ...alice, profile }] }),
+        ...(kind === 2 && { bundles: [{ ...http, id: bundle }] }),
+      };
+      const remove = {
+        ...(kind === 0 && { classes: [was.web, 'idle'] }),
+        ...(kind === 1 && { profiles: [was.profile] }),
+        ...(kind === 2 && { bundles: [was.bundle] }),
+      };
+      assert.equal(await net.gateway.call('change', { upsert, remove }, Date.now()), 'changed');
+    }
+    for (const output of await done) assert.match(output, /40000 packets transmitted, 40000 received/);
     assert.ok(changes > 10, `${changes} changes`);
     await load();
   });
