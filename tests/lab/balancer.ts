@@ -22,7 +22,7 @@ export type BalancerOrder =
 
 const program = fileURLToPath(new URL('./balancer-process.ts', import.meta.url));
 
-/** A load balancer in a namespace, in front of controllers. */
+/** A load balancer in a namespace or on this host, in front of controllers. */
 export class Balancer {
   readonly #child: ChildProcess;
   readonly #waiting = new Map<number, () => void>();
@@ -38,13 +38,13 @@ export class Balancer {
 
   static async start(
     cleanup: Cleanup,
-    namespace: Namespace,
+    namespace: Namespace | null,
     where: Omit<Extract<BalancerOrder, { kind: 'listen' }>, 'kind'>,
   ): Promise<Balancer> {
     cleanup.check();
-    const child = spawn('ip', ['netns', 'exec', namespace.name, process.execPath, program], {
-      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-    });
+    const inside = namespace === null ? [] : ['ip', 'netns', 'exec', namespace.name];
+    const [file = '', ...args] = [...inside, process.execPath, program];
+    const child = spawn(file, args, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
     cleanup.add(() => void child.kill('SIGKILL'));
     const balancer = new Balancer(child);
     await balancer.#order({ kind: 'listen', ...where });

@@ -23,8 +23,9 @@ export interface LoadReport {
   readonly flows: Readonly<Record<(typeof flows)[number], { readonly sent: number; readonly lost: number }>>;
   /** How long agents of a controller that was killed took to be at another one, milliseconds. */
   readonly killedMs: readonly number[];
-  /** The same for one that was stopped. */
+  /** The same for one that was stopped, and for one whose cable was cut. */
   readonly stoppedMs: readonly number[];
+  readonly vanishedMs: readonly number[];
   /** What was acknowledged and is not so, and packets that pass without a grant, one sentence each. */
   readonly wrong: readonly string[];
 }
@@ -91,7 +92,7 @@ export class LoadedReplicas {
     const ledger = new ApiLedger(controller, dice(seed + 1), this.#grants);
     for (const lan of flows) await laptop.host.startDatagrams(lan, lab.address(serverOf(lan)), 7000, 20);
     ledger.start();
-    const disturber = new Disturber(controller, dice(seed), note);
+    const disturber = new Disturber(this.#s, dice(seed), note);
     if (faults) await disturber.run(from + durationMs);
     else await pause(durationMs);
     await ledger.stop();
@@ -99,9 +100,9 @@ export class LoadedReplicas {
     const wrong = [...disturber.wrong, ...(await this.#differences(ledger))];
     const states = await Promise.all(flows.map((lan) => laptop.host.stopStream(lan)));
     const counted = states.map(({ sent, received }, n) => [flows[n], { sent, lost: sent - received }] as const);
-    const { killedMs, stoppedMs } = disturber;
+    const { killedMs, stoppedMs, vanishedMs } = disturber;
     const byFlow = Object.fromEntries(counted) as LoadReport['flows'];
-    return { story, writes: ledger.counts, flows: byFlow, killedMs, stoppedMs, wrong };
+    return { story, writes: ledger.counts, flows: byFlow, killedMs, stoppedMs, vanishedMs, wrong };
   }
 
   async #differences(ledger: ApiLedger): Promise<string[]> {
@@ -154,13 +155,16 @@ async function furnish(s: Scenario): Promise<Furnished> {
 class Disturber {
   readonly killedMs: number[] = [];
   readonly stoppedMs: number[] = [];
+  readonly vanishedMs: number[] = [];
   readonly wrong: string[] = [];
+  readonly #s: Scenario;
   readonly #replicas: ReplicasUnderTest<Host>;
   readonly #roll: () => number;
   readonly #note: (line: string) => void;
 
-  constructor(replicas: ReplicasUnderTest<Host>, roll: () => number, note: (line: string) => void) {
-    this.#replicas = replicas;
+  constructor(s: Scenario, roll: () => number, note: (line: string) => void) {
+    this.#s = s;
+    this.#replicas = s.controller;
     this.#roll = roll;
     this.#note = note;
   }
@@ -173,6 +177,7 @@ class Disturber {
       () => this.#endOne('SIGKILL', this.killedMs),
       () => this.#endOne('SIGTERM', this.stoppedMs),
       () => this.#freezeOne(until),
+      () => this.#cutOneOff(),
       () => this.#restartDatabase('SIGINT'),
       () => this.#restartDatabase('SIGKILL'),
       () => this.#endSessions(`query LIKE 'LISTEN%'`, 'sessions that listen are ended'),
@@ -195,22 +200,43 @@ class Disturber {
 
   /** Ends the controller with the most agents, measures how long these are away, and starts it again. */
   async #endOne(signal: 'SIGKILL' | 'SIGTERM', times: number[]): Promise<void> {
+    const { place, agents } = await this.#busiest();
+    const [replica, at] = [this.#replicas.at(place), monotonicMs()];
+    const gone = replica.daemon.kill(signal);
+    const ms = await this.#elsewhere(place, agents, at, times);
+    await gone;
+    this.#note(`${place} got ${signal}; its ${agents.length} agents were elsewhere after ${ms} ms`);
+    await this.#pause(500, 6_000);
+    await replica.start();
+    this.#note(`${place} runs again`);
+  }
+
+  /** The controller with the most agents keeps the database, and no agent reaches it. */
+  async #cutOneOff(): Promise<void> {
+    const { place, agents } = await this.#busiest();
+    await this.#s.lab.cut(place);
+    this.#note(`${place} is cut off`);
+    const ms = await this.#elsewhere(place, agents, monotonicMs(), this.vanishedMs);
+    this.#note(`the ${agents.length} agents of ${place} were elsewhere after ${ms} ms`);
+    await this.#s.lab.restore(place);
+  }
+
+  async #busiest(): Promise<{ readonly place: Place; readonly agents: readonly string[] }> {
     const holders = await this.#replicas.holders();
     const of = (place: Place) => holders.filter((holder) => holder.place === place).map(({ agent }) => agent);
-    const place = places.toSorted((a, b) => of(b).length - of(a).length)[0] ?? 'one';
-    const [agents, replica, at] = [of(place), this.#replicas.at(place), monotonicMs()];
-    const gone = replica.daemon.kill(signal);
+    const [place = 'one'] = places.toSorted((a, b) => of(b).length - of(a).length);
+    return { place, agents: of(place) };
+  }
+
+  /** Waits until the agents of a place are at others. Returns and records how long that took, milliseconds. */
+  async #elsewhere(place: Place, agents: readonly string[], since: number, times: number[]): Promise<number> {
     await this.#replicas.held(
       agents,
       places.filter((other) => other !== place),
     );
-    const ms = monotonicMs() - at;
+    const ms = Math.round(monotonicMs() - since);
     if (agents.length > 0) times.push(ms);
-    await gone;
-    this.#note(`${place} got ${signal}; its ${agents.length} agents were elsewhere after ${Math.round(ms)} ms`);
-    await this.#pause(500, 6_000);
-    await replica.start();
-    this.#note(`${place} runs again`);
+    return ms;
   }
 
   async #freezeOne(until: number): Promise<void> {

@@ -52,5 +52,7 @@ function tableOf(faults: LoadReport, none: LoadReport): string {
     row('agents back after a kill, median, most (ms)', ({ killedMs }) => times(killedMs)),
     row('controllers stopped', ({ stoppedMs }) => stoppedMs.length),
     row('agents back after a stop, median, most (ms)', ({ stoppedMs }) => times(stoppedMs)),
+    row('controllers cut off', ({ vanishedMs }) => vanishedMs.length),
+    row('agents elsewhere after a cut, median, most (ms)', ({ vanishedMs }) => times(vanishedMs)),
   ].join('\n');
 }
