@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
+import { availableParallelism, loadavg } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { Cleanup, PostgresServer, until } from '@sallyport/testkit';
@@ -47,7 +48,9 @@ test('1,000 agents of two controllers: those of one that is killed are at the ot
   t.diagnostic(
     `${frames.welcome} agents came back: 75 % of all were there after ${half} ms, 99 % after ${most} ms, all after ${all} ms`,
   );
-  assert.ok(most <= 5_000, `99 % were back after ${most} ms`);
+  // Agents, controllers and the database share the processors with what else runs here.
+  const busy = Math.max(1, (loadavg()[0] ?? 0) / availableParallelism());
+  assert.ok(most <= 5_000 * busy, `99 % were back after ${most} ms at ${busy.toFixed(1)} programs for each processor`);
 });
 
 /** Two controllers on one database, and a balancer in front of them. */
