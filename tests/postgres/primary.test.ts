@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { after, before, type TestContext, test } from 'node:test';
 import { Cleanup, PostgresServer, until } from '@sallyport/testkit';
 import {
   type KnownPrimary,
@@ -10,6 +10,7 @@ import {
 } from '../../apps/controller/src/db/postgres/primary.ts';
 import { reachPrimary } from '../../apps/controller/src/db/postgres/server.ts';
 import { clonePostgres } from '../../apps/controller/src/testing/postgres.ts';
+import { Told } from './fixtures.ts';
 
 const cleanup = new Cleanup();
 let server: PostgresServer;
@@ -20,10 +21,10 @@ before(async () => {
 after(() => cleanup.run());
 
 /** Another database with an epoch, and the server of it on any timeline. */
-async function openRules() {
+async function openRules(t: TestContext) {
   const { db, place } = await clonePostgres(server.url());
   const { client } = await reachPrimary([place], 10_000);
-  cleanup.add(async () => {
+  t.after(async () => {
     await client.end();
     await db.destroy();
   });
@@ -49,8 +50,8 @@ async function openRules() {
   return { client, db, place, on, settle, first, losses };
 }
 
-test('a promotion after asynchronous replication begins one new epoch, whichever controller comes first', async () => {
-  const { on, settle, first, losses } = await openRules();
+test('a promotion after asynchronous replication begins one new epoch, whichever controller comes first', async (t) => {
+  const { on, settle, first, losses } = await openRules(t);
   const known = await first(false);
   assert.deepEqual(await settle(on(1), known), { ...(await settle(on(1))), epoch: 'first' });
   assert.equal(await losses(), 0);
@@ -64,8 +65,8 @@ test('a promotion after asynchronous replication begins one new epoch, whichever
   assert.deepEqual([unknowing.promoted, unknowing.loss, unknowing.epoch], [false, null, settled.epoch]);
 });
 
-test('a promotion after synchronous replication begins none, unless a controller knows better', async () => {
-  const { db, on, settle, first } = await openRules();
+test('a promotion after synchronous replication begins none, unless a controller knows better', async (t) => {
+  const { db, on, settle, first } = await openRules(t);
   const known = await first(true);
   const second = await settle(on(2), known);
   assert.deepEqual([second.promoted, second.loss, second.epoch], [true, null, 'first']);
@@ -85,19 +86,19 @@ test('a promotion after synchronous replication begins none, unless a controller
   assert.equal((await settle(on(3), { ...noted, synchronous: false, version: noted.version - 1 })).loss, null);
 });
 
-test('a promoted server that lacks a change which a controller has seen begins a new epoch', async () => {
-  const { on, settle, first } = await openRules();
+test('a promoted server that lacks a change which a controller has seen begins a new epoch', async (t) => {
+  const { on, settle, first } = await openRules(t);
   const known = await first(true);
   const { loss, epoch } = await settle(on(2), known, true);
   assert.ok(loss !== null && epoch !== 'first');
-  const other = await openRules();
+  const other = await openRules(t);
   const its = await other.first(true);
   assert.equal((await other.settle(other.on(2), its)).loss, null, 'the first one has seen nothing');
   assert.ok((await other.settle(other.on(2), its, true)).loss !== null, 'the second one has');
 });
 
-test('files of another origin, and servers that do not tell, begin no epoch', async () => {
-  const { on, settle, first } = await openRules();
+test('files of another origin, and servers that do not tell, begin no epoch', async (t) => {
+  const { on, settle, first } = await openRules(t);
   const known = await first(false);
   const copied = await settle(on(1, 'two'), known);
   assert.deepEqual([copied.copied, copied.promoted, copied.loss], [true, false, null]);
@@ -106,8 +107,8 @@ test('files of another origin, and servers that do not tell, begin no epoch', as
   assert.deepEqual([silent.known, silent.promoted, silent.loss, silent.copied], [null, false, null, false]);
 });
 
-test('a note about replication never replaces a newer one', async () => {
-  const { client, db, first } = await openRules();
+test('a note about replication never replaces a newer one', async (t) => {
+  const { client, db, first } = await openRules(t);
   const known = await first(true);
   await storeNote(db, { ...known, synchronous: false });
   const read = async () =>
@@ -117,8 +118,8 @@ test('a note about replication never replaces a newer one', async () => {
   assert.equal(await read(), `${known.version + 1} false`);
 });
 
-test('what a process knows of replication counts when the database has not heard of it', async () => {
-  const { client, on, settle, first } = await openRules();
+test('what a process knows of replication counts when the database has not heard of it', async (t) => {
+  const { client, on, settle, first } = await openRules(t);
   const known = await first(true);
   const better = { ...known, synchronous: false, version: known.version + 1 };
   const settled = await settle(on(1), better);
@@ -127,8 +128,8 @@ test('what a process knows of replication counts when the database has not heard
   assert.equal(rows[0].value, `${better.version} false`);
 });
 
-test('an old primary server is refused, and one that was promoted beside the known one', async () => {
-  const { client, place, on, settle, first } = await openRules();
+test('an old primary server is refused, and one that was promoted beside the known one', async (t) => {
+  const { client, place, on, settle, first } = await openRules(t);
   const known = await first(true);
   const refuse = (at: ReturnType<typeof on>, knows: KnownPrimary | null) => refuseStale(client, at, place, knows);
   await refuse(on(1), null);
@@ -146,8 +147,8 @@ test('an old primary server is refused, and one that was promoted beside the kno
   await client.query('ROLLBACK');
 });
 
-test('a server that waits for a standby which is not there is told apart from one that is silent', async () => {
-  const { client, on, settle, first } = await openRules();
+test('a server that waits for a standby which is not there is told apart from one that is silent', async (t) => {
+  const { client, on, settle, first } = await openRules(t);
   const known = await first(false);
   await server.set('synchronous_standby_names', 'missing');
   try {
@@ -159,4 +160,17 @@ test('a server that waits for a standby which is not there is told apart from on
     await server.set('synchronous_standby_names', '');
   }
   assert.equal((await settle(on(1), known)).epoch, 'first', 'nothing was stored');
+});
+
+test('a process ends when another one has begun a new epoch', async (t) => {
+  const told = new Told();
+  const { db } = await clonePostgres(server.url(), told);
+  t.after(() => db.destroy());
+  await db.insertInto('meta').values({ key: 'epoch', value: 'first' }).execute();
+  db.worksIn('first');
+  await db.updateTable('meta').set({ value: 'second' }).where('key', '=', 'epoch').execute();
+  await until('it ends', () => told.ends.length > 0);
+  assert.match(String(told.ends[0]), /another controller has begun a new epoch/);
+  assert.deepEqual([told.losses, told.ends.length], [[], 1]);
+  assert.notEqual(db.trouble(), null);
 });
