@@ -37,7 +37,7 @@ export class Cutter {
     }
     client.on('data', (data) => {
       const { cut } = this;
-      const commit = data.toString('latin1').search(/Q.{4}commit\0$/s);
+      const commit = data.toString('latin1').search(/P.{4}\0commit\0/s);
       if (cut === null || commit < 0) return void target.write(data);
       this.cut = null;
       // The statements of the write come together with the commit.

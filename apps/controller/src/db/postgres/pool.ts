@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream';
 import type { PostgresPoolClient } from 'kysely';
 import pg from 'pg';
+import { type Answer, Batch, type KeptStatements, type ReaderOf, sentValue } from './batch.ts';
 import { codeOf, DatabaseUnavailable, isLost, isStalePlan } from './failures.ts';
 import { fenceText, idleTime, isAstray, strayed } from './fence.ts';
 import type { PostgresPlace } from './place.ts';
@@ -50,17 +51,17 @@ export const clientConfig = (place: PostgresPlace, statementTimeoutMs = statemen
   query_timeout: statementTimeoutMs,
   keepAlive: true,
   keepAliveInitialDelayMillis: 10_000,
-  types: { getTypeParser },
+  types: { getTypeParser: readerOf as pg.CustomTypesConfig['getTypeParser'] },
 });
 
 const [BOOL, INT8, INT2, INT4, FLOAT8, NUMERIC] = [16, 20, 21, 23, 701, 1700];
 const numbers = new Set([INT8, INT2, INT4, FLOAT8, NUMERIC]);
 
 /** Values as SQLite gives them: numbers, 0 and 1, texts. Integers are times and counts, far below 2^53. */
-const getTypeParser = ((oid: number) => {
-  if (numbers.has(oid)) return Number;
-  return oid === BOOL ? (text: string) => (text === 't' ? 1 : 0) : (text: string) => text;
-}) as pg.CustomTypesConfig['getTypeParser'];
+const readerOf: ReaderOf = (type) => {
+  if (numbers.has(type)) return Number;
+  return type === BOOL ? (text) => (text === 't' ? 1 : 0) : (text) => text;
+};
 
 /**
  * Gives connections while `usable` returns true. A connection that failed is closed and not given again. Statements that
@@ -197,12 +198,17 @@ export const startText = 'extract(epoch FROM pg_postmaster_start_time())::text';
 
 const tooManyText = 'Too many requests wait for the database: try again in a moment';
 
-/** A connection while it is used. Statements are sent at once, also while others wait for their answers. */
+/**
+ * A connection while it is used. Statements are sent at once, also while others wait for their answers. Those of one turn
+ * of the event loop are sent together.
+ */
 class LentClient {
   readonly #client: pg.PoolClient;
   readonly #statements: Statements;
   /** Left out: the connection leads to one server all the time. */
   readonly #start: ServerStart | undefined;
+  /** Statements that are sent at the end of this turn. */
+  #batch: Batch | null = null;
   /** BEGIN, when it was sent and its answer has not been waited for. */
   #begun: Promise<unknown> | null = null;
   /** Why the transaction is of no use. */
@@ -223,7 +229,7 @@ class LentClient {
     client.on('error', this.#onError);
   }
 
-  async query(text: string, values: readonly unknown[]): Promise<pg.QueryResult> {
+  async query(text: string, values: readonly unknown[]): Promise<Answer> {
     if (begins.test(text)) return this.#begin(text);
     if (!this.#inTransaction && this.#start !== undefined && !reads.test(text))
       return this.#writeAlone(this.#start, text, values);
@@ -244,14 +250,14 @@ class LentClient {
   }
 
   /** Sends BEGIN together with the next statement, which waits for both. */
-  #begin(text: string): pg.QueryResult {
+  #begin(text: string): Answer {
     this.#failure = null;
     this.#strayed = null;
     this.#inTransaction = true;
     const begun = this.#send(text, []);
     this.#begun = this.#start === undefined ? begun : Promise.all([begun, this.#sendFence(this.#start)]);
     this.#begun.catch(() => undefined);
-    return { command: 'BEGIN', rowCount: 0, oid: 0, fields: [], rows: [] };
+    return { command: 'BEGIN', rowCount: 0, rows: [] };
   }
 
   /** A write without a transaction gets one, for the fence. All of it is sent at once. */
@@ -270,7 +276,7 @@ class LentClient {
   /** The server undoes the transaction, with all that follows, when the session is not there. */
   async #sendFence({ fence, left }: ServerStart): Promise<void> {
     try {
-      await this.#client.query(fenceText(fence));
+      await this.#ask(fenceText(fence), null, []);
     } catch (error) {
       this.#ended ||= isLost(error);
       if (!isAstray(error)) throw lost(error);
@@ -280,11 +286,10 @@ class LentClient {
     }
   }
 
-  async #send(text: string, values: readonly unknown[]): Promise<pg.QueryResult> {
+  async #send(text: string, values: readonly unknown[]): Promise<Answer> {
     const name = this.#statements.nameOf(text, values);
     try {
-      sendTogether(this.#client);
-      return await this.#client.query({ text, values: values as unknown[], ...(name === null ? {} : { name }) });
+      return await this.#ask(text, name, values);
     } catch (error) {
       // A newer version has changed a table. What was prepared before is of no use at any connection.
       if (isStalePlan(error)) {
@@ -296,6 +301,24 @@ class LentClient {
       throw lost(error);
     }
   }
+
+  /** Puts a statement into the batch of this turn. */
+  #ask(text: string, name: string | null, values: readonly unknown[]): Promise<Answer> {
+    return new Promise((resolve, reject) => {
+      const statement = { text, name, values: values.map(sentValue), resolve, reject };
+      this.#batch ??= this.#open();
+      this.#batch.add(statement);
+    });
+  }
+
+  #open(): Batch {
+    const batch = new Batch(keptFor(this.#client), readerOf);
+    process.nextTick(() => {
+      this.#batch = null;
+      this.#client.query(batch as unknown as pg.Submittable);
+    });
+    return batch;
+  }
 }
 
 const begins = /^(begin|start transaction)/;
@@ -304,12 +327,13 @@ const reads = /^\s*select\b/i;
 /** State of a statement that the server refused because an earlier one of the transaction had failed. */
 const afterFailure = '25P02';
 
-/** Sends all statements of one turn of the event loop in one message to the operating system. */
-function sendTogether(client: pg.PoolClient): void {
-  const stream = streamOf(client);
-  if (stream.writableCorked > 0) return;
-  stream.cork();
-  process.nextTick(() => stream.uncork());
+const keptStatements = new WeakMap<pg.PoolClient, KeptStatements>();
+
+/** Returns what the server keeps for a connection, as long as it lasts. */
+function keptFor(client: pg.PoolClient): KeptStatements {
+  const kept = keptStatements.get(client) ?? new Map();
+  keptStatements.set(client, kept);
+  return kept;
 }
 
 const lost = (error: unknown): unknown =>
