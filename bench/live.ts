@@ -1,10 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { get, type IncomingMessage } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Cleanup } from '@sallyport/testkit';
 import { type AmountResult, amount, type PairedResult, paired } from './harness.ts';
-import { apiKey, type RunningController, startController } from './processes.ts';
+import { apiKey, cpuMs, type RunningController, startController } from './processes.ts';
 
 const consoles = 100;
 /** A session may have ten live streams. */
@@ -141,17 +140,8 @@ async function change(port: number, { gateways }: Tenant): Promise<void> {
 
 /** Processor time of the controller during some work, milliseconds a second. */
 async function cpuOf({ daemon }: RunningController, work: () => Promise<unknown>): Promise<number> {
-  const [before, from] = [await ticks(daemon.child.pid ?? 0), performance.now()];
+  const [before, from] = [await cpuMs(daemon.child.pid ?? 0), performance.now()];
   await work();
-  const spent = ((await ticks(daemon.child.pid ?? 0)) - before) * msPerTick;
+  const spent = (await cpuMs(daemon.child.pid ?? 0)) - before;
   return (spent * 1000) / (performance.now() - from);
-}
-
-/** `USER_HZ` is 100 on every Linux that Node.js runs on. */
-const msPerTick = 10;
-
-async function ticks(pid: number): Promise<number> {
-  const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return Number(fields[11]) + Number(fields[12]);
 }

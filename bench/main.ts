@@ -10,11 +10,13 @@ import { liveConsoles } from './live.ts';
 import { naming } from './names.ts';
 import { compiling, deciding, membership, stateSize } from './policy.ts';
 import { onPostgres } from './postgres.ts';
+import { onReplicas } from './replicas.ts';
 
 const suites: Record<string, (rounds: number) => Promise<(PairedResult | AmountResult)[]>> = {
   list: async (rounds) => [await listing(rounds)],
   create: async (rounds) => [await creating(rounds)],
   postgres: (rounds) => onPostgres(rounds),
+  replicas: (rounds) => onReplicas(rounds),
   users: async (rounds) => [await users(rounds)],
   live: (rounds) => liveConsoles(rounds),
   pages: async (rounds) => [await pages(rounds)],
@@ -32,8 +34,8 @@ const help = `npm run bench [-- SUITE…] [--rounds N]
 
 Suites: ${Object.keys(suites).join(', ')}; by default all. Each figure is the median of N rounds (7 by default), in which
 subject and baseline alternate. Prints a Markdown table and writes bench/results/latest.json. Exit code 1 if a goal is missed.
-\`forward\` and \`names\` need root and iperf3. \`postgres\` needs PostgreSQL, and starts a server of its own. \`fleet\` needs 20,000
-file descriptors and some minutes.
+\`forward\` and \`names\` need root and iperf3. \`postgres\` and \`replicas\` need PostgreSQL, and start servers of their own. \`fleet\`
+needs 20,000 file descriptors and some minutes.
 `;
 
 async function main(): Promise<number> {

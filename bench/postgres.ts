@@ -17,32 +17,39 @@ const roundMs = 1500;
 const path = '/tenants/gateways';
 const database = 'sallyport';
 
+/** Settings as a server of an installation has them: what it acknowledges is on the disk. */
+export const durable = { fsync: 'on', full_page_writes: 'on' };
+
 /** Measures a controller on a PostgreSQL server of its own, against raw inserts and against one on the embedded database. */
 export async function onPostgres(rounds: number): Promise<PairedResult[]> {
   const cleanup = new Cleanup();
   try {
-    // Durable, as a server of an installation is: what the server acknowledges is on the disk.
-    const settings = { fsync: 'on', full_page_writes: 'on' };
-    const server = await PostgresServer.start(cleanup, { settings });
-    await server.sql(`CREATE DATABASE ${database}`);
+    const server = await PostgresServer.start(cleanup, { settings: durable });
     const controller = await onServer(cleanup, server);
     const listed = await listing(cleanup, controller, rounds);
     const one = await creating(server, controller, [apiKey], rounds, 0.15);
-    const keys = [];
-    for (let n = 0; n < 4; n++) keys.push(await newTenant(controller, `tenant ${n}`));
+    const keys = await newTenants(controller, 4);
     return [one, await creating(server, controller, keys, rounds, 0.3), listed];
   } finally {
     await cleanup.run();
   }
 }
 
+/** Starts a controller on a database of its own. */
 async function onServer(cleanup: Cleanup, server: PostgresServer): Promise<RunningController> {
+  return startController(cleanup, undefined, undefined, await newDatabase(cleanup, server, database));
+}
+
+/** Makes a database, and returns the settings of controllers that use it. */
+export async function newDatabase(
+  cleanup: Cleanup,
+  server: PostgresServer,
+  name: string,
+): Promise<Record<string, string>> {
+  await server.sql(`CREATE DATABASE ${name}`);
   const masterKey = join(await temporaryFolder(cleanup), 'master.key');
   await writeFile(masterKey, randomBytes(32).toString('hex'), { mode: 0o600 });
-  return startController(cleanup, undefined, undefined, {
-    SALLYPORT_DATABASE_URL: server.url(database),
-    SALLYPORT_MASTER_KEY_FILE: masterKey,
-  });
+  return { SALLYPORT_DATABASE_URL: server.url(name), SALLYPORT_MASTER_KEY_FILE: masterKey };
 }
 
 async function creating(
@@ -98,6 +105,13 @@ async function newGateway(port: number, key: string): Promise<void> {
     body: gatewayBody(),
   });
   if (answer.status !== 201) throw new Error(await answer.text());
+}
+
+/** Makes tenants, and returns a key of each. */
+export async function newTenants(controller: RunningController, count: number): Promise<string[]> {
+  const keys = [];
+  for (let n = 0; n < count; n++) keys.push(await newTenant(controller, `tenant ${n}`));
+  return keys;
 }
 
 /** Makes a tenant over the operator's socket, and returns its key. */

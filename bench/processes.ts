@@ -80,5 +80,15 @@ export async function residentMegabytes(pid: number): Promise<number> {
   return (Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1]) * 1024) / 1e6;
 }
 
+/** `USER_HZ` is 100 on every Linux that Node.js runs on. */
+const msPerTick = 10;
+
+/** Returns the processor time of a process, milliseconds, and that of its children that have ended. */
+export async function cpuMs(pid: number): Promise<number> {
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return fields.slice(11, 15).reduce((sum, ticks) => sum + Number(ticks), 0) * msPerTick;
+}
+
 /** Environment without limits of a tenant, because they are not part of a measurement. */
 export const unbounded = { SALLYPORT_TENANT_QUOTAS: 'gateways=10000000', SALLYPORT_TENANT_WRITES_PER_SECOND: '999999' };
