@@ -1,4 +1,7 @@
-import type { Scoped } from './scoped.ts';
+import type { Kysely } from 'kysely';
+import { runCompiled } from './compiled.ts';
+import type { Database } from './schema.ts';
+import { type Scoped, scoped } from './scoped.ts';
 import type { HeardLog, LoggedChange, LoggedRevision, Notice } from './types.ts';
 
 /** What a tenant's log holds for a consumer. */
@@ -24,11 +27,76 @@ export async function readLog(db: Scoped, after: number, atMost = Number.MAX_SAF
       .orderBy('seq')
       .compile(),
   );
-  const revisions = [...Map.groupBy(rows, ({ revision }) => revision)].map(([revision, changes]) => ({
-    revision,
-    changes: changes.map(({ kind, object_id, op }) => ({ kind, id: object_id, op }) as LoggedChange),
-  }));
-  return { head: last, revisions };
+  return { head: last, revisions: revisionsOf(rows) };
+}
+
+/** Consumers that ask together: each tenant's log after the consumer's revision of it. */
+type Asked = readonly { readonly tenant: string; readonly after: number }[];
+
+/** Most logs that one statement reads. */
+const mostLogs = 16;
+
+/** Reads the logs of several tenants with few statements. What is missing in the answer is no tenant. */
+export async function readLogs(db: Kysely<Database>, asked: Asked): Promise<Map<string, LogPart>> {
+  const parts = new Map<string, LogPart>();
+  for (let at = 0; at < asked.length; ) {
+    // Powers of two, so that few texts cover all numbers and each can be prepared.
+    let count = mostLogs;
+    while (count > asked.length - at) count /= 2;
+    await readTogether(db, asked.slice(at, at + count), parts);
+    at += count;
+  }
+  return parts;
+}
+
+async function readTogether(db: Kysely<Database>, asked: Asked, parts: Map<string, LogPart>): Promise<void> {
+  const [first, ...others] = asked.map(({ tenant, after }) => logAfter(db, tenant, after));
+  if (first === undefined) return;
+  const parameters = asked.flatMap(({ tenant, after }) => [after, tenant]);
+  const { rows } = await runCompiled(db, `read logs ${asked.length}`, parameters, () =>
+    others
+      .reduce((all, one) => all.unionAll(one), first)
+      .orderBy('revision')
+      .orderBy('seq')
+      .compile(),
+  );
+  const byTenant = Map.groupBy(rows, ({ tenant }) => tenant);
+  for (const { tenant, after } of asked) {
+    const own = byTenant.get(tenant);
+    if (own?.[0] === undefined) continue;
+    const { last: head, first } = own[0];
+    const goesBack = after >= (first ?? 0) && after <= head;
+    parts.set(tenant, { head, revisions: goesBack ? revisionsOf(own) : null });
+  }
+}
+
+/** The ends of a tenant's log, in every row, and what is in it after a revision. */
+const logAfter = (db: Kysely<Database>, tenant: string, after: number) =>
+  scoped(db, tenant)
+    .selectTenant()
+    .leftJoin('audit_anchors', 'audit_anchors.tenant_id', 'tenants.id')
+    .leftJoin('change_log', (join) =>
+      join.onRef('change_log.tenant_id', '=', 'tenants.id').on('change_log.revision', '>', after),
+    )
+    .select(['tenants.id as tenant', 'tenants.revision as last', 'audit_anchors.revision as first'])
+    .select(['change_log.revision as revision', 'change_log.seq as seq', 'kind', 'object_id', 'op']);
+
+/** A row of the log; without a revision: there is none. */
+interface LogRow {
+  readonly revision: number | null;
+  readonly kind: string | null;
+  readonly object_id: string | null;
+  readonly op: string | null;
+}
+
+function revisionsOf(rows: readonly LogRow[]): LoggedRevision[] {
+  const revisions: { revision: number; changes: LoggedChange[] }[] = [];
+  for (const { revision, kind, object_id: id, op } of rows) {
+    if (revision === null) continue;
+    if (revisions.at(-1)?.revision !== revision) revisions.push({ revision, changes: [] });
+    revisions.at(-1)?.changes.push({ kind, id, op } as LoggedChange);
+  }
+  return revisions;
 }
 
 /** Where the log begins and ends. A consumer can go on from any revision between these, both included. */

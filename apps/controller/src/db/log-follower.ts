@@ -1,5 +1,5 @@
-import { readLog } from './change-log.ts';
-import { scoped } from './scoped.ts';
+import { type LogPart, readLogs } from './change-log.ts';
+import { JoinedLookUps } from './look-ups.ts';
 import type { LoggedChange, LoggedRevision, Store } from './types.ts';
 
 /** What a follower of the logs reports. */
@@ -16,18 +16,29 @@ export interface LogFollowerEvents {
 /** There may be no other notice after a failure. */
 const retryMs = 1_000;
 
-/** Follows the logs of all tenants for a consumer that keeps something in memory about many of them. */
+/** Most tenants whose logs are read at once. */
+const mostTenants = 256;
+
+/**
+ * Follows the logs of all tenants for a consumer that keeps something in memory about many of them. While logs are read,
+ * those that others write to wait, and are read together.
+ */
 export class LogFollower {
   readonly #store: Store;
   readonly #events: LogFollowerEvents;
   /** Revision up to which each tenant was followed. */
   readonly #at = new Map<string, number>();
   readonly #retryMs: number;
+  readonly #logs: JoinedLookUps<string, LogPart>;
 
   constructor(store: Store, events: LogFollowerEvents, retry = retryMs) {
     this.#store = store;
     this.#events = events;
     this.#retryMs = retry;
+    this.#logs = new JoinedLookUps((tenants) => {
+      const asked = tenants.map((tenant) => ({ tenant, after: this.#at.get(tenant) ?? 0 }));
+      return store.read((db) => readLogs(db, asked));
+    }, mostTenants);
     store.onCommit(({ tenant }) => this.#noticed(tenant));
   }
 
@@ -44,13 +55,15 @@ export class LogFollower {
     const [at, head] = [this.#at.get(tenant), log.head(tenant)];
     const recent = at === undefined ? null : log.recent(tenant, at);
     if (at === undefined) this.#take(tenant, head, null);
-    else if (recent === null) this.#read(tenant, at).catch((error: unknown) => this.#failed(tenant, error));
+    else if (recent === null) this.#read(tenant).catch((error: unknown) => this.#failed(tenant, error));
     else if (recent.length > 0) this.#take(tenant, head, changesOf(recent));
   }
 
-  async #read(tenant: string, at: number): Promise<void> {
-    const { head, revisions } = await this.#store.read((db) => readLog(scoped(db, tenant), at));
-    this.#take(tenant, head, revisions && changesOf(revisions));
+  async #read(tenant: string): Promise<void> {
+    const part = await this.#logs.find(tenant);
+    // The tenant was deleted.
+    if (part === null) this.#take(tenant, 0, null);
+    else this.#take(tenant, part.head, part.revisions && changesOf(part.revisions));
   }
 
   #failed(tenant: string, error: unknown): void {
