@@ -30,18 +30,17 @@ export const quotaNames = Object.keys(counted) as QuotaName[];
 /** Quotas when the operator sets none. */
 export const defaultQuotas = Object.fromEntries(quotaNames.map((name) => [name, counted[name].most])) as QuotaLimits;
 
-/** What a tenant may still have, by quota, as long as its newest audit event has this hash. */
+/** What a tenant may still have, by quota, at a head of the tenant. */
 interface Left {
-  hash: string;
+  readonly head: Head;
   readonly counts: Map<QuotaName, number>;
 }
 
 /**
  * Refuses writes that give a tenant more objects of a kind than it may have. A tenant that has too many already, because
  * the operator lowered the number, may change and delete them. Objects are counted once; what is left is then used up
- * before they are counted again, so that a write costs the same however many there are. After a
- * write of another controller, or an undone write, the hash of the newest audit event differs. Then objects are counted
- * again.
+ * before they are counted again, so that a write costs the same however many there are. What another controller has
+ * created meanwhile is taken off. After an undone write, objects are counted again.
  */
 export class Quotas {
   readonly #limits: QuotaLimits;
@@ -53,23 +52,17 @@ export class Quotas {
 
   /** Checks the changes of a write after its work. Throws `quota_exceeded`. */
   async check(tx: Tx, changes: readonly Change[], before: Head | null, after: Head | null): Promise<void> {
-    const left = this.#leftOf(tx.tenant, before);
-    for (const name of quotaNames) {
-      const more = added(name, changes);
-      if (more > 0) await this.#spend(tx, left, name, more);
-    }
-    if (after === null) return void this.#left.delete(tx.tenant);
-    left.hash = after.hash;
-    this.#left.set(tx.tenant, left);
+    const names = quotaNames.filter((name) => added(name, changes) > 0);
+    const known = this.#left.get(tx.tenant);
+    const isNow = known !== undefined && known.head.hash === before?.hash;
+    if (names.length === 0 && !isNow) return;
+    const counts = isNow ? known.counts : await countsAt(tx, before, known);
+    for (const name of names) await this.#spend(tx, counts, name, added(name, changes));
+    if (after === null) this.#left.delete(tx.tenant);
+    else this.#left.set(tx.tenant, { head: after, counts });
   }
 
-  #leftOf(tenant: string, before: Head | null): Left {
-    const known = this.#left.get(tenant);
-    if (known !== undefined && known.hash === before?.hash) return known;
-    return { hash: '', counts: new Map() };
-  }
-
-  async #spend(tx: Tx, { counts }: Left, name: QuotaName, more: number): Promise<void> {
+  async #spend(tx: Tx, counts: Left['counts'], name: QuotaName, more: number): Promise<void> {
     const known = counts.get(name) ?? 0;
     if (known >= more) {
       counts.set(name, known - more);
@@ -89,6 +82,46 @@ export class Quotas {
     counts.set(name, most - count);
   }
 }
+
+/** Revisions of others that are looked through. After more of them it is cheaper to count the objects. */
+const mostForeign = 1_000;
+
+/** Returns what is left at a head, from what was left at an earlier one. What is missing must be counted. */
+async function countsAt(tx: Tx, head: Head | null, known: Left | undefined): Promise<Map<QuotaName, number>> {
+  const foreign = head === null || known === undefined ? Number.NaN : head.revision - known.head.revision;
+  if (known === undefined || known.counts.size === 0 || !(foreign >= 0 && foreign <= mostForeign)) return new Map();
+  const [isPast, made] = await Promise.all([isInTrail(tx, known.head), changesBetween(tx, known.head, head)]);
+  const counts = new Map<QuotaName, number>();
+  if (!isPast) return counts;
+  for (const [name, left] of known.counts) {
+    const own = made.filter(({ kind }) => kind === counted[name].kind);
+    // The log does not tell the addresses of a resource.
+    if (name === 'addresses' && own.length > 0) continue;
+    const created = own.find(({ op }) => op === 'create')?.count ?? 0;
+    if (created <= left) counts.set(name, left - created);
+  }
+  return counts;
+}
+
+/** Whether a head was committed: its write was not undone. */
+async function isInTrail({ scoped, tenant }: Tx, { revision, hash }: Head): Promise<boolean> {
+  const found = await scoped.run('head in trail', [tenant, revision, hash], () =>
+    scoped.selectFrom('audit_events').select('seq').where('revision', '=', revision).where('hash', '=', hash).compile(),
+  );
+  return found.length > 0;
+}
+
+/** Counts the changes behind one head and up to another, by kind and operation. */
+const changesBetween = ({ scoped, tenant }: Tx, { revision: after }: Head, head: Head | null) =>
+  scoped.run('changes between', [tenant, after, head?.revision ?? 0], () =>
+    scoped
+      .selectFrom('change_log')
+      .select((eb) => ['kind', 'op', eb.fn.countAll<number>().as('count')])
+      .where('revision', '>', after)
+      .where('revision', '<=', head?.revision ?? 0)
+      .groupBy(['kind', 'op'])
+      .compile(),
+  );
 
 function added(name: QuotaName, changes: readonly Change[]): number {
   let count = 0;
