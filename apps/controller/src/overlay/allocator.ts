@@ -48,8 +48,9 @@ async function numbersOf(tx: Tx): Promise<Numbers> {
   const known = tx.known<Numbers>(knownAs(tx));
   if (known !== undefined) return known;
   // A block of which every number rests can be taken away by another tenant. What is read must be read under the lock.
-  await lockShared(tx, 'numbers', 'together');
-  const [row] = await tx.scoped.run('overlay numbers', ['overlay', tx.now, 1, blockSize, tx.tenant, 1], () =>
+  // Both statements are sent at once; the server runs the second one with the lock, on what was committed by then.
+  const locked = lockShared(tx, 'numbers', 'together');
+  const read = tx.scoped.run('overlay numbers', ['overlay', tx.now, 1, blockSize, tx.tenant, 1], () =>
     tx.scoped
       .selectTenant()
       .leftJoin('overlay_blocks', (join) =>
@@ -70,6 +71,7 @@ async function numbersOf(tx: Tx): Promise<Numbers> {
       .limit(1)
       .compile(),
   );
+  const [[row]] = await Promise.all([read, locked]);
   if (row === undefined) throw new Error(`there is no tenant ${tx.tenant}`);
   const { rested, block, used } = row;
   return { space: spaceIn(tx, row), rested, block: block === null || used === null ? null : { block, used } };
