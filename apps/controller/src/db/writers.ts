@@ -8,6 +8,7 @@ import { DatabaseUnavailable, isConflict, isLost } from './postgres/failures.ts'
 import type { Database } from './schema.ts';
 import { isStorageFull } from './storage.ts';
 import { inTransaction } from './transactions.ts';
+import { Turns } from './turns.ts';
 import type { LoggedChange } from './types.ts';
 
 /** A write of a tenant as listeners get it. */
@@ -49,6 +50,7 @@ interface WriterDeps {
 export class Writers {
   readonly #deps: WriterDeps;
   readonly #byTenant: boolean;
+  readonly #turns = new Turns();
   readonly #writers = new Map<string, GroupWriter>();
   #storageFull = false;
 
@@ -67,7 +69,7 @@ export class Writers {
     let writer = this.#writers.get(name);
     if (writer === undefined) {
       const commit = this.#byTenant ? new MarkedCommit(this.#deps) : new PlainCommit(this.#deps);
-      writer = new GroupWriter(commit, (full) => {
+      writer = new GroupWriter(commit, this.#turns, (full) => {
         this.#storageFull = full;
       });
       this.#writers.set(name, writer);
@@ -83,20 +85,30 @@ export class Writers {
 /** Most writes that share one commit. A larger group only makes its first write wait longer. */
 const groupLimit = 64;
 
+/**
+ * How long a tenant whose last group had several writes counts as one that writes, milliseconds. Those that wait for their
+ * answers may write again at once.
+ */
+const lingerMs = 5;
+
 class GroupWriter {
   readonly #commit: GroupCommit;
+  readonly #turns: Turns;
   readonly #tellFull: (full: boolean) => void;
   readonly #queue: Job[] = [];
   #draining: Promise<void> | null = null;
+  #wake = (): void => undefined;
 
-  constructor(commit: GroupCommit, tellFull: (full: boolean) => void) {
+  constructor(commit: GroupCommit, turns: Turns, tellFull: (full: boolean) => void) {
     this.#commit = commit;
+    this.#turns = turns;
     this.#tellFull = tellFull;
   }
 
   submit(tenant: string, run: Job['run'], idle: () => void): Promise<unknown> {
     return new Promise((resolve, reject) => {
       this.#queue.push({ tenant, run, resolve, reject });
+      this.#wake();
       this.#draining ??= this.#drain().then(() => {
         if (this.#draining === null) idle();
       });
@@ -108,18 +120,37 @@ class GroupWriter {
   }
 
   async #drain(): Promise<void> {
-    while (this.#queue.length > 0) {
+    this.#turns.enter();
+    for (let last = 0; ; ) {
+      if (this.#queue.length === 0 && last > 1) await this.#linger();
+      if (this.#queue.length === 0) break;
       // Requests that already wait in the sockets join before the transaction begins.
       await new Promise((resolve) => setImmediate(resolve));
-      const group = this.#queue.splice(0, groupLimit);
-      try {
-        this.#tellFull((await this.#commit.run(group)).some(isStorageFull));
-      } catch (error) {
-        this.#tellFull(isStorageFull(error));
-        for (const job of group) job.reject(error);
-      }
+      last = await this.#turns.run(last > 0, () => this.#runGroup());
     }
+    this.#turns.leave();
     this.#draining = null;
+  }
+
+  /** Runs what waits in one commit. Returns how many writes that were. */
+  async #runGroup(): Promise<number> {
+    const group = this.#queue.splice(0, groupLimit);
+    try {
+      this.#tellFull((await this.#commit.run(group)).some(isStorageFull));
+    } catch (error) {
+      this.#tellFull(isStorageFull(error));
+      for (const job of group) job.reject(error);
+    }
+    return group.length;
+  }
+
+  async #linger(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, lingerMs);
+    this.#wake = resolve;
+    await promise;
+    clearTimeout(timer);
+    this.#wake = () => undefined;
   }
 }
 
