@@ -261,13 +261,19 @@ class LentClient {
   }
 
   /** A write without a transaction gets one, for the fence. All of it is sent at once. */
-  async #writeAlone(start: ServerStart, text: string, values: readonly unknown[]): Promise<pg.QueryResult> {
+  async #writeAlone(start: ServerStart, text: string, values: readonly unknown[]): Promise<Answer> {
     this.#strayed = null;
+    this.#inTransaction = true;
     const begun = this.#send('begin', []);
     const fenced = this.#sendFence(start);
     const sent = [begun, fenced, this.#send(text, values), this.#send('commit', [])] as const;
     // The connection is used for nothing else until all answers have come.
-    await Promise.allSettled(sent);
+    const failed = (await Promise.allSettled(sent)).find(({ status }) => status === 'rejected');
+    // The server has not come to the commit. When it does not answer any more, it undoes the transaction by itself.
+    if (failed !== undefined && !this.#ended) await this.#send('rollback', []).catch(() => undefined);
+    this.#inTransaction = false;
+    if (isStalePlan((failed as PromiseRejectedResult | undefined)?.reason))
+      return this.#writeAlone(start, text, values);
     const [, , result, { command }] = await Promise.all(sent);
     if (command === 'ROLLBACK') throw new Error('the server has undone the transaction');
     return result;
