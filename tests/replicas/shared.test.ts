@@ -189,7 +189,8 @@ test('several controllers serve one database, and one of them may be killed; one
     '--data-dir',
     join(folder, 'one'),
   ]);
-  const { shared, controllers } = JSON.parse(stdout);
+  const { shared, controllers, database } = JSON.parse(stdout);
+  assert.deepEqual([database.timeline, database.replication], [1, { kind: 'none', standbys: 0 }]);
   assert.equal(shared, true);
   const shown = controllers.map(({ self, alive, agents, behind }: Loose) => ({ self, alive, agents, behind }));
   const alive = { alive: true, agents: 0, behind: 0 };
