@@ -11,6 +11,7 @@ const carrier = (over: Partial<Carrier> = {}): Carrier => ({
   unreachable: new Set(),
   up: true,
   rttMs: 20,
+  isMeasured: true,
   readyAt: 0,
   owns: new Set(),
   ...over,
@@ -157,6 +158,15 @@ describe('AUTOMATIC', () => {
     assert.deepEqual(made.choose(gateways({ 1: { rttMs: 10 }, 2: { rttMs: 40 }, 3: { rttMs: 35 }, 4: {} }), 1), []);
     const before = made.carriedBy(gatewayId(2));
     const moves = made.choose(gateways({ 1: { rttMs: 10 }, 2: { rttMs: 41 }, 3: { rttMs: 35 }, 4: {} }), 2);
+    assert.deepEqual(moves.map(({ prefix }) => prefix).sort(), before);
+  });
+
+  it('keeps a carrier whose first measurements are slow until it has been measured', () => {
+    const made = spread({ 1: {}, 2: {}, 3: {}, 4: {} });
+    const before = made.carriedBy(gatewayId(2));
+    const slow = { rttMs: 200 };
+    assert.deepEqual(made.choose(gateways({ 1: {}, 2: { ...slow, isMeasured: false }, 3: {}, 4: {} }), 1), []);
+    const moves = made.choose(gateways({ 1: {}, 2: slow, 3: {}, 4: {} }), 2);
     assert.deepEqual(moves.map(({ prefix }) => prefix).sort(), before);
   });
 

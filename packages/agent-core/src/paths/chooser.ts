@@ -11,6 +11,8 @@ export interface Carrier {
   readonly up: boolean;
   /** Null unless `up`. */
   readonly rttMs: number | null;
+  /** Whether `rttMs` has enough samples. The first ones of a busy host are too high. */
+  readonly isMeasured: boolean;
   /** Time from which it may take routes from a working gateway. */
   readonly readyAt: number;
   /** Prefixes that it always owns: its own addresses and the sources behind it. */
@@ -179,7 +181,8 @@ export class RouteChooser {
     if (missedSince === null) this.#missedSince.delete(key);
     else this.#missedSince.set(key, missedSince);
     const fitAt = unfit === 0 ? (this.#unfitAt.get(key) ?? -Infinity) + this.#holdMs : -Infinity;
-    return { id, order, unfit, missedSince, rttMs: carrier.rttMs, readyAt: Math.max(carrier.readyAt, fitAt) };
+    const { rttMs, isMeasured, readyAt } = carrier;
+    return { id, order, unfit, missedSince, rttMs, isMeasured, readyAt: Math.max(readyAt, fitAt) };
   }
 
   /** Returns a gateway that takes the route from a working carrier. Returns undefined without a cause. */
@@ -193,7 +196,7 @@ export class RouteChooser {
     for (const { readyAt } of fit) if (!ready.some((other) => other.readyAt === readyAt)) this.#wake(readyAt);
     if (route.mode === 'MANUAL') return ready.find(({ order }) => order < present.order);
     const best = Math.min(...ready.map(timeOf));
-    if (timeOf(present) <= 2 * best + 20) return undefined;
+    if (!present.isMeasured || timeOf(present) <= 2 * best + 20) return undefined;
     return this.#pick(prefix, route, ready);
   }
 
@@ -229,6 +232,7 @@ interface Judged {
   /** Returns the time since which a gateway misses resources of a route, or null. */
   readonly missedSince: number | null;
   readonly rttMs: number | null;
+  readonly isMeasured: boolean;
   readonly readyAt: number;
 }
 

@@ -1,6 +1,7 @@
 import type { PeerStatus } from '@sallyport/wireguard';
 import { Liveness } from './liveness.ts';
 import { type Candidate, Search, type SearchStep } from './search.ts';
+import { hasGrown } from './traffic.ts';
 import { Trial } from './trial.ts';
 import type { PathState, PathsTiming } from './types.ts';
 
@@ -80,6 +81,11 @@ export class PathFinder {
 
   get rttMs(): number | null {
     return this.#search === null ? this.#liveness.rttMs : null;
+  }
+
+  /** Whether the round-trip time of the present path has enough samples to be compared with others. */
+  get isMeasured(): boolean {
+    return this.#search === null && this.#liveness.isMeasured;
   }
 
   get status(): PeerStatus | null {
@@ -391,9 +397,3 @@ const forgiveMs = 60_000;
 const longestHoldMs = 60_000;
 const punchPauseMs = 2_000;
 const mostCandidates = 12;
-
-/** Returns whether the peer sent something between two readings. A new peer's counters start at zero. */
-function hasGrown(before: PeerStatus | null, status: PeerStatus): boolean {
-  if (status.rxBytes === 0 && status.lastHandshake === null) return false;
-  return before === null || status.rxBytes !== before.rxBytes || status.lastHandshake !== before.lastHandshake;
-}

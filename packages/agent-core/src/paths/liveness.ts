@@ -28,6 +28,11 @@ export class Liveness {
     return this.#samples.length === 0 ? null : Math.min(...this.#samples);
   }
 
+  /** Whether the round-trip time has enough samples to be compared with others. */
+  get isMeasured(): boolean {
+    return this.#samples.length >= sampleCount;
+  }
+
   /** Returns whether enough probes were missed in a row to count the path as lost. */
   get isLost(): boolean {
     return this.#misses >= this.#timing.misses;
@@ -107,7 +112,7 @@ export class Liveness {
   }
 
   get #dueAt(): number {
-    const often = this.active || this.#misses > 0 || this.#samples.length < sampleCount;
+    const often = this.active || this.#misses > 0 || !this.isMeasured;
     return this.#lastAt + (often ? this.#timing.probeMs : this.#timing.idleProbeMs);
   }
 

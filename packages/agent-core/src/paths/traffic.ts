@@ -94,3 +94,9 @@ const lingerMs = 5_000;
 /** Limits of the interval. In a shorter one, answers may still be on the way. A longer one hides the end of answers. */
 const shortestMs = 700;
 const longestMs = 4_000;
+
+/** Returns whether the peer sent something between two readings. A new peer's counters start at zero. */
+export function hasGrown(before: PeerStatus | null, status: PeerStatus): boolean {
+  if (status.rxBytes === 0 && status.lastHandshake === null) return false;
+  return before === null || status.rxBytes !== before.rxBytes || status.lastHandshake !== before.lastHandshake;
+}

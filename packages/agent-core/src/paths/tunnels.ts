@@ -18,9 +18,10 @@ export function carriersOf(tunnels: ReadonlyMap<string, Tunnel>): Map<string, Ca
   return new Map(
     [...tunnels].map(([id, { item, finder }]) => {
       const { name, standing } = item;
-      const { isUp: up, rttMs, readyAt } = finder;
+      const { isUp: up, rttMs, isMeasured, readyAt } = finder;
       const unreachable = new Set(item.unreachable);
-      return [id, { name, standing, unreachable, up, rttMs, readyAt, owns: new Set(restingPeer(item).allowedIps) }];
+      const owns = new Set(restingPeer(item).allowedIps);
+      return [id, { name, standing, unreachable, up, rttMs, isMeasured, readyAt, owns }];
     }),
   );
 }
