@@ -2,7 +2,7 @@
 
 # command, or file with names that ip and nft read, and its Debian package
 gateway_tools='/etc/protocols:netbase ip:iproute2 nft:nftables conntrack:conntrack wg:wireguard-tools wireguard-go:wireguard-go'
-test_tools='perl:perl-base ping:iputils-ping iperf3:iperf3 unshare:util-linux sysctl:procps udhcpc:udhcpc dnsmasq:dnsmasq-base chromium:chromium postgres:postgresql pgbouncer:pgbouncer'
+test_tools='perl:perl-base ping:iputils-ping iperf3:iperf3 unshare:util-linux sysctl:procps udhcpc:udhcpc dnsmasq:dnsmasq-base chromium:chromium postgres:postgresql faketime:faketime pgbouncer:pgbouncer'
 
 if [ "$(id -u)" = 0 ]; then sudo=; else sudo='sudo '; fi
 

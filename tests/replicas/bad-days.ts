@@ -75,7 +75,8 @@ export class BadDays {
     this.folder = folder;
   }
 
-  static async start(t: TestContext): Promise<BadDays> {
+  /** `envOf`: more settings of a controller, which are called `one` and `two`. */
+  static async start(t: TestContext, envOf: (name: string) => Record<string, string> = () => ({})): Promise<BadDays> {
     const cleanup = new Cleanup();
     t.after(() => cleanup.run());
     const folder = testFolder(t);
@@ -92,7 +93,8 @@ export class BadDays {
       SALLYPORT_TENANT_QUOTAS: 'gateways=100000',
       SALLYPORT_TENANT_WRITES_PER_SECOND: '100000',
     };
-    const start = async (name: string) => new Member(await ControllerProcess.start(t, join(folder, name), [], env));
+    const start = async (name: string) =>
+      new Member(await ControllerProcess.start(t, join(folder, name), [], { ...env, ...envOf(name) }));
     const members = [await start('one'), await start('two')] as const;
     return new BadDays(server, proxy, members, folder);
   }

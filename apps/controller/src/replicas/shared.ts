@@ -284,7 +284,8 @@ export class SharedReplicas implements Replicas {
 
   /** What notifications have lost is found by looking. */
   #poll(): Promise<void> {
-    if (this.#polling !== null || this.#stopped || this.#store.trouble() !== null)
+    // With a wrong clock it serves on: its agents are here, and the others must know that.
+    if (this.#polling !== null || this.#stopped || this.#database.unreachable() !== null)
       return this.#polling ?? Promise.resolve();
     this.#polling = this.#pollNow()
       .catch((err: unknown) => this.#log.warn({ err }, 'the state of the other replicas could not be read'))

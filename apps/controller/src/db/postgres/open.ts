@@ -103,8 +103,13 @@ export class PostgresDatabase extends Kysely<Database> {
 
   /** Returns why the controller cannot serve at the moment; null when it can. */
   trouble(): string | null {
+    return this.unreachable() ?? clockTrouble(this.skewMs());
+  }
+
+  /** Returns why the database cannot be used at the moment; null when it can. */
+  unreachable(): string | null {
     if (!this.#lock.usable) return 'The database does not answer';
-    return this.#watch?.trouble ?? clockTrouble(this.skewMs());
+    return this.#watch?.trouble ?? null;
   }
 
   /** Milliseconds since the server last answered on the connection that holds the lock. */
