@@ -236,7 +236,14 @@ class Disturber {
     );
     const ms = Math.round(monotonicMs() - since);
     if (agents.length > 0) times.push(ms);
+    if (ms > 5_000) this.#note(`what gateways said: ${this.#connections()}`);
     return ms;
+  }
+
+  /** The last lines of the gateways about their connections. */
+  #connections(): string {
+    const outputs = Object.values(sites).map((site) => this.#s.gateway(site).agent.daemon.output);
+    return outputs.flatMap((output) => output.match(/.*connected.*/g)?.slice(-6) ?? []).join('\n');
   }
 
   async #freezeOne(until: number): Promise<void> {

@@ -20,6 +20,9 @@ export async function temporaryFolder(cleanup: Cleanup): Promise<string> {
   return folder;
 }
 
+/** A busy machine loads the program for a minute. */
+const startMs = 180_000;
+
 /** How a controller runs. */
 export interface ControllerWish {
   /** Namespace, and the address in it. */
@@ -68,7 +71,8 @@ export class ControllerUnderTest extends ControllerApi {
       namespace: this.#world.space(this.place),
       env: { SALLYPORT_BOOTSTRAP_API_KEY: this.apiKey, ...env },
     });
-    await until('the controller to be ready', async () => !this.daemon.running || (await this.isReady()));
+    const ready = async () => !this.daemon.running || (await this.isReady());
+    await until('the controller to be ready', ready, { timeoutMs: startMs });
     if (!this.daemon.running) throw new Error(`the controller ended:\n${this.daemon.output}`);
   }
 }
