@@ -3,11 +3,10 @@ import { test } from 'node:test';
 import type { Work } from '@sallyport/agent-core';
 import { type Statement, statementText } from '@sallyport/contract/channel';
 import type { TestAgent } from '../../protocol/agent.ts';
-import { Fencing } from './fencing.ts';
+import { Fencing, leaseMs } from './fencing.ts';
 
 const agent = '11111111-1111-4111-8111-111111111111';
 const deleted = '22222222-2222-4222-8222-222222222222';
-const day = 24 * 3_600_000;
 
 /** Two processes, of controllers 0 and 1, that reach the database since the beginning. */
 function open() {
@@ -18,7 +17,7 @@ function open() {
     reach: () => world.reach,
     violated: (what) => void found.push(what),
   });
-  const statement = (number: number, leaseUntil = world.now + day): Statement => {
+  const statement = (number: number, leaseUntil = world.now + leaseMs): Statement => {
     const revision = { epoch: 'e', number };
     return { agent, revision, hash: `hash ${number}`, issuedAt: world.now, leaseUntil };
   };
@@ -47,12 +46,12 @@ test('a process without its database signs for ten seconds, with leases that cou
   a.claimed(agent, 1);
   world.reach = { reachable: false, since: world.now };
   world.now += 9_000;
-  a.signed(statementText(statement(1, world.now - 9_000 + day)));
+  a.signed(statementText(statement(1, world.now - 9_000 + leaseMs)));
   assert.deepEqual(found, []);
   a.signed(statementText(statement(1)));
   assert.match(found.splice(0).join(), /a lease for .* that ends too late/);
   world.now += 3_000;
-  a.signed(statementText(statement(1, world.reach.since + day)));
+  a.signed(statementText(statement(1, world.reach.since + leaseMs)));
   assert.match(found.join(), /signs for .* without its database/);
 });
 
@@ -69,7 +68,7 @@ test('an agent goes back to no older revision, and to no former holder, while it
   const { world, fencing, found, a, b, statement, host, work } = open();
   a.claimed(agent, 1);
   b.claimed(agent, 2);
-  const [old, late, newest] = [statement(4), statement(5), statement(5, world.now + day - 1)];
+  const [old, late, newest] = [statement(4), statement(5), statement(5, world.now + leaseMs - 1)];
   a.signed(statementText(late));
   b.signed(statementText(newest));
   const desired = { statement: newest };

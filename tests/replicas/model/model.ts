@@ -3,7 +3,7 @@ import type { TestController } from '../../protocol/controller.ts';
 import { dice as diceOf, pick } from '../../protocol/dice.ts';
 import { type Owner, type Tenant, World } from '../../protocol/harness.ts';
 import { Storm } from '../../protocol/storm.ts';
-import { Fencing } from './fencing.ts';
+import { Fencing, leaseMs } from './fencing.ts';
 import { Follower } from './follower.ts';
 import { Ledger } from './ledger.ts';
 import type { Surroundings } from './surroundings.ts';
@@ -136,7 +136,10 @@ class Model {
   }
 
   async #furnish(name: string): Promise<void> {
-    const tenant = await this.#world.controller.tenant(name);
+    const { controller } = this.#world;
+    const tenant = await controller.tenant(name);
+    const { db } = controller.store;
+    await db.updateTable('tenants').set({ lease_ms: leaseMs }).where('id', '=', tenant.id).execute();
     const ledger = new Ledger(this.#world, tenant);
     this.#ledgers.push(ledger);
     for (let n = 0; n < 3; n++) this.#world.host(await ledger.admin.gateway()).start();

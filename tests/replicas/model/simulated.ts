@@ -10,6 +10,8 @@ import type { Surroundings } from './surroundings.ts';
 
 /** Times in milliseconds. */
 const [longestCutMs, mostSkewMs] = [40_000, 400];
+/** How often a replica of the program looks. */
+const soonMs = 500;
 /** How answers to commits get lost. */
 const waysToLose = ['before', 'after', 'between'] as const;
 
@@ -21,6 +23,7 @@ export class SimulatedSurroundings implements Surroundings {
   readonly #databases: SharedTestDatabase[] = [];
   readonly #skews: number[];
   #lossRate = 0;
+  #lookMs = soonMs;
 
   constructor(url: string, replicas: number) {
     this.#url = url;
@@ -71,6 +74,9 @@ export class SimulatedSurroundings implements Surroundings {
       'messages get lost': () => {
         this.#lossRate = dice() < 0.5 ? 0 : dice();
       },
+      'replicas look late at the database': () => {
+        this.#lookMs = dice() < 0.5 ? soonMs : dice() * 5_000;
+      },
     };
   }
 
@@ -80,6 +86,7 @@ export class SimulatedSurroundings implements Surroundings {
       database.lostCommits.length = 0;
     }
     this.#lossRate = 0;
+    this.#lookMs = soonMs;
     this.#skews.fill(0);
   }
 
@@ -99,6 +106,7 @@ export class SimulatedSurroundings implements Surroundings {
         world.moved();
         if (world.dice() >= this.#lossRate) clock.after(world.dice() * world.weather.delayMs, run);
       },
+      lookMs: () => this.#lookMs,
       waits: (by) => {
         world.waits += by;
         world.moved();

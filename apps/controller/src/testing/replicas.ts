@@ -11,6 +11,8 @@ export interface Weather {
   readonly timers: Timers;
   /** Runs later what arrives somewhere, or never when it gets lost. */
   readonly carry: (run: () => void) => void;
+  /** How often a replica looks at the database by itself. */
+  readonly lookMs: () => number;
   /** A question begins or ends to wait. */
   readonly waits: (by: 1 | -1) => void;
   /** A message could not be handled, or the database not be read. */
@@ -28,6 +30,7 @@ export interface Place {
 const calm: Weather = {
   timers: { after: () => () => undefined, soon: queueMicrotask },
   carry: setImmediate,
+  lookMs: () => Number.POSITIVE_INFINITY,
   waits: () => undefined,
   failed: (_, error) => {
     throw error;
@@ -36,8 +39,6 @@ const calm: Weather = {
 
 /** With weather: how long after its end a killed replica counts as alive, and how long one that has lost the database. */
 const [killedMs, leaseMs] = [1_000, 6_000];
-/** With weather: how often a replica looks at the database by itself. */
-const pollMs = 500;
 /** Silence of the database after which nothing is signed. */
 const signingMs = 10_000;
 
@@ -266,8 +267,8 @@ export class MemoryReplica implements Replicas {
   /** What was lost is found by looking: revisions, facts, and who is alive. */
   #look(): void {
     if (this.ended) return;
-    const { timers, failed } = this.#network.weather;
-    timers.after(pollMs, () => this.#look());
+    const { timers, lookMs, failed } = this.#network.weather;
+    timers.after(lookMs(), () => this.#look());
     const shown = this.others()
       .map(({ id, beacon }) => `${id} ${JSON.stringify(beacon)}`)
       .sort()
