@@ -66,13 +66,19 @@ export class BadDays {
   readonly server: PostgresServer;
   readonly proxy: SilentProxy;
   readonly members: readonly [Member, Member];
-  readonly folder: string;
+  /** Starts one more controller. `file`: of another version. Throws when it does not start. */
+  readonly startOne: (name: string, file?: string) => Promise<Member>;
 
-  private constructor(server: PostgresServer, proxy: SilentProxy, members: readonly [Member, Member], folder: string) {
+  private constructor(
+    server: PostgresServer,
+    proxy: SilentProxy,
+    members: readonly [Member, Member],
+    startOne: BadDays['startOne'],
+  ) {
     this.server = server;
     this.proxy = proxy;
     this.members = members;
-    this.folder = folder;
+    this.startOne = startOne;
   }
 
   /** `envOf`: more settings of a controller, which are called `one` and `two`. */
@@ -93,10 +99,10 @@ export class BadDays {
       SALLYPORT_TENANT_QUOTAS: 'gateways=100000',
       SALLYPORT_TENANT_WRITES_PER_SECOND: '100000',
     };
-    const start = async (name: string) =>
-      new Member(await ControllerProcess.start(t, join(folder, name), [], { ...env, ...envOf(name) }));
+    const start = async (name: string, file?: string) =>
+      new Member(await ControllerProcess.start(t, join(folder, name), [], { ...env, ...envOf(name) }, [], file));
     const members = [await start('one'), await start('two')] as const;
-    return new BadDays(server, proxy, members, folder);
+    return new BadDays(server, proxy, members, start);
   }
 
   /** Stops every process of the server as they are, or lets them go on. */

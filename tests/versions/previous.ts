@@ -50,7 +50,8 @@ export async function unpackPrevious(): Promise<{ folder: string; end: () => voi
   }
 }
 
-function linkModules(folder: string): void {
+/** Gives a copy of the source the third-party modules of today. */
+export function linkModules(folder: string): void {
   const modules = join(folder, 'node_modules');
   mkdirSync(join(modules, '@sallyport'), { recursive: true });
   for (const name of readdirSync(join(root, 'node_modules')))

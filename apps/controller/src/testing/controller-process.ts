@@ -23,13 +23,14 @@ export class ControllerProcess {
     });
   }
 
-  /** Resolves once it has greeted, or has ended. `prefix`: a program that runs it, with its arguments. */
+  /** Resolves once it has greeted, or has ended. `prefix`: a program that runs it, with its arguments. `file`: another version. */
   static async start(
     t: Pick<TestContext, 'after'>,
     dataDir: string,
     args: readonly string[] = [],
     env: Record<string, string> = {},
     prefix: readonly string[] = [],
+    file: string = main,
   ): Promise<ControllerProcess> {
     const local = [
       '--listen',
@@ -42,7 +43,7 @@ export class ControllerProcess {
       'off',
     ];
     const defaults = [...local, '--data-dir', dataDir];
-    const [program = '', ...rest] = [...prefix, process.execPath, main, ...defaults, ...args];
+    const [program = '', ...rest] = [...prefix, process.execPath, file, ...defaults, ...args];
     const child = spawn(program, rest, {
       env: { PATH: process.env.PATH ?? '', ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
