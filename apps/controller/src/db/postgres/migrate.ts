@@ -26,12 +26,20 @@ export async function migratePostgres(client: pg.Client, place: PostgresPlace, m
   await client.query('BEGIN');
   try {
     await applyPending(client, state, migrations);
-    await client.query('COMMIT');
+    await client.query(patiently('COMMIT'));
   } catch (error) {
     await client.query('ROLLBACK').catch(() => undefined);
     throw error;
   }
 }
+
+/** A migration may take this long, and its commit: a table may be large. Another statement may take seconds. */
+const patienceMs = 24 * 3600_000;
+
+const patiently = (text: string): pg.QueryConfig & { readonly query_timeout: number } => ({
+  text,
+  query_timeout: patienceMs,
+});
 
 /** Applies the migrations that a schema lacks, in a transaction of the caller. */
 export async function applyPending(client: pg.Client, state: SchemaState, migrations: Migrations): Promise<void> {
@@ -46,7 +54,7 @@ export async function applyPending(client: pg.Client, state: SchemaState, migrat
 const setNote = 'INSERT INTO meta (key, value) VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET value = excluded.value';
 
 async function apply(client: pg.Client, name: string, migrations: Migrations): Promise<void> {
-  await client.query(migrationText(name, migrations));
+  await client.query(patiently(migrationText(name, migrations)));
   await client.query(
     'INSERT INTO migrations (name, applied_at) VALUES ($1, floor(extract(epoch FROM clock_timestamp()) * 1000))',
     [name],
