@@ -67,9 +67,8 @@ async function start(t: TestContext) {
     const rows = app.store.db.selectFrom('gateways').select('mapping_independent').where('id', '=', id);
     return (await rows.executeTakeFirstOrThrow()).mapping_independent !== null;
   };
-  const untilPublished = async (wanted: boolean) => {
-    while ((await published()) !== wanted) await new Promise((resolve) => setImmediate(resolve));
-  };
+  const untilPublished = (wanted: boolean) =>
+    until(async () => (await published()) === wanted, `its mapping is stored: ${wanted}`);
   const pass = (ms: number) => {
     now += ms;
     for (const { beacon } of [a, b]) beacon.forgetSilent();
