@@ -18,7 +18,7 @@ const noBeacon = { SALLYPORT_BEACON_LISTEN: 'off' };
 /** Measures several controllers on one PostgreSQL database. */
 export async function onReplicas(rounds: number): Promise<(PairedResult | AmountResult)[]> {
   return [
-    await withServer({}, (cleanup, server) => creates(cleanup, server, rounds)),
+    ...(await withServer({}, (cleanup, server) => creates(cleanup, server, rounds))),
     ...(await withServer({}, async (cleanup, server) => {
       const [a, b] = await replicas(cleanup, server, 'two', 2);
       if (a === undefined || b === undefined) throw new Error('two replicas were asked for');
@@ -56,32 +56,43 @@ async function replicas(
   return started;
 }
 
-/** Measures creates of four tenants through four replicas, and through one that has another database for itself. */
-async function creates(cleanup: Cleanup, server: PostgresServer, rounds: number): Promise<PairedResult> {
-  const through = async (controllers: RunningController[]) => {
-    const [first] = controllers;
-    if (first === undefined) throw new Error('there is no controller');
-    const keys = await newTenants(first, 4);
-    return () => createThrough(controllers, keys);
-  };
-  const one = await through(await replicas(cleanup, server, 'one', 1));
-  const four = await through(await replicas(cleanup, server, 'four', 4));
-  return paired(
-    'durable POST create of 4 tenants through four replicas, over the same through one, 16 connections each',
-    'writes/s',
-    { baseline: { name: 'one replica', measure: one }, subject: { name: 'four replicas', measure: four } },
-    { rounds, atLeast: 0.8 },
-  );
+/**
+ * Measures creates of four tenants through four replicas, and through one that has another database for itself. First each
+ * replica gets requests of all tenants, then of one.
+ */
+async function creates(cleanup: Cleanup, server: PostgresServer, rounds: number): Promise<PairedResult[]> {
+  const alone = await replicas(cleanup, server, 'one', 1);
+  const four = await replicas(cleanup, server, 'four', 4);
+  const keysOf = ([first]: readonly RunningController[]) => (first === undefined ? [] : newTenants(first, four.length));
+  const [one, shared] = [await keysOf(alone), await keysOf(four)];
+  const single = { name: 'one replica', measure: () => createThrough(alone, () => one) };
+  const compare = (how: string, keysFor: (replica: number) => readonly string[]) =>
+    paired(
+      `durable POST create of 4 tenants through four replicas${how}, over the same through one, 16 connections each`,
+      'writes/s',
+      { baseline: single, subject: { name: 'four replicas', measure: () => createThrough(four, keysFor) } },
+      { rounds, atLeast: 0.8 },
+    );
+  return [
+    await compare('', () => shared),
+    await compare(', each tenant at one of them', (replica) => shared.slice(replica, replica + 1)),
+  ];
 }
 
-/** Creates gateways of the tenants in turns, with as many connections to each of the controllers. Returns the rate. */
-async function createThrough(controllers: readonly RunningController[], keys: readonly string[]): Promise<number> {
-  let turn = 0;
-  const request = (): string =>
-    requestText('POST', '/tenants/gateways', { apikey: keys[turn++ % keys.length] ?? '' }, gatewayBody());
+/** Creates gateways of tenants in turns, with as many connections to each of the controllers. Returns the rate. */
+async function createThrough(
+  controllers: readonly RunningController[],
+  keysFor: (replica: number) => readonly string[],
+): Promise<number> {
   const own = connections / controllers.length;
   const rates = await Promise.all(
-    controllers.map(({ port }) => load({ port, connections: own, durationMs: roundMs, request, expect: 201 })),
+    controllers.map(({ port }, replica) => {
+      const keys = keysFor(replica);
+      let turn = replica;
+      const request = (): string =>
+        requestText('POST', '/tenants/gateways', { apikey: keys[turn++ % keys.length] ?? '' }, gatewayBody());
+      return load({ port, connections: own, durationMs: roundMs, request, expect: 201 });
+    }),
   );
   return rates.reduce((sum, rate) => sum + rate, 0);
 }
