@@ -1,40 +1,27 @@
 import net from 'node:net';
+import { endTogether, Relay } from './relay.ts';
 
 /** Carries connections to the socket of a server, and cuts one in the middle of its next commit. */
-export class Cutter {
-  readonly #server: net.Server;
-  readonly #sockets = new Set<net.Socket>();
+export class Cutter extends Relay {
+  readonly #path: string;
   cut: 'before the commit' | 'after the commit' | null = null;
 
   private constructor(path: string) {
-    this.#server = net.createServer((client) => this.#carry(client, net.connect(path)));
+    super();
+    this.#path = path;
   }
 
-  static async start(path: string): Promise<Cutter> {
-    const proxy = new Cutter(path);
-    await new Promise<void>((resolve) => proxy.#server.listen(0, '127.0.0.1', resolve));
-    return proxy;
+  static start(path: string): Promise<Cutter> {
+    return new Cutter(path).listen();
   }
 
-  get port(): number {
-    return (this.#server.address() as net.AddressInfo).port;
+  protected connect(): net.Socket {
+    return net.connect(this.#path);
   }
 
-  stop(): void {
-    for (const socket of this.#sockets) socket.destroy();
-    this.#server.close();
-  }
-
-  #carry(client: net.Socket, target: net.Socket): void {
+  protected carry(client: net.Socket, target: net.Socket): void {
     let silent = false;
-    for (const socket of [client, target]) {
-      this.#sockets.add(socket);
-      socket.on('error', () => undefined);
-      socket.once('close', () => {
-        client.destroy();
-        target.destroy();
-      });
-    }
+    endTogether(client, target);
     client.on('data', (data) => {
       const { cut } = this;
       const commit = data.toString('latin1').search(/P.{4}\0commit\0/s);

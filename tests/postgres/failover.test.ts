@@ -11,6 +11,7 @@ import { noteFailover } from '../../apps/controller/src/failed-over.ts';
 import { createTenant } from '../../apps/controller/src/features/tenants/commands.ts';
 import { clonePostgres, placesOf } from '../../apps/controller/src/testing/postgres.ts';
 import { actor, made, make, revisions, Told } from './fixtures.ts';
+import { endTogether, Relay } from './relay.ts';
 
 const cleanup = new Cleanup();
 let first: PostgresServer;
@@ -183,37 +184,25 @@ test('a name that leads to another server is followed, while connections to the 
 });
 
 /** An address that leads to one server, and later to another. */
-class Name {
-  readonly #listener: net.Server;
-  readonly #sockets = new Set<net.Socket>();
+class Name extends Relay {
   server: PostgresServer;
 
   private constructor(server: PostgresServer) {
+    super();
     this.server = server;
-    this.#listener = net.createServer((client) => {
-      const { folder, port } = this.server;
-      const target = net.connect(join(folder, `.s.PGSQL.${port}`));
-      for (const socket of [client, target]) {
-        this.#sockets.add(socket);
-        socket.on('error', () => undefined);
-        socket.once('close', () => [client, target].map((end) => end.destroy()));
-      }
-      client.pipe(target).pipe(client);
-    });
   }
 
-  static async start(server: PostgresServer): Promise<Name> {
-    const name = new Name(server);
-    await new Promise<void>((resolve) => name.#listener.listen(0, '127.0.0.1', resolve));
-    return name;
+  static start(server: PostgresServer): Promise<Name> {
+    return new Name(server).listen();
   }
 
-  get port(): number {
-    return (this.#listener.address() as net.AddressInfo).port;
+  protected connect(): net.Socket {
+    const { folder, port } = this.server;
+    return net.connect(join(folder, `.s.PGSQL.${port}`));
   }
 
-  stop(): void {
-    for (const socket of this.#sockets) socket.destroy();
-    this.#listener.close();
+  protected carry(client: net.Socket, target: net.Socket): void {
+    endTogether(client, target);
+    client.pipe(target).pipe(client);
   }
 }

@@ -66,7 +66,7 @@ test('a controller gives a silent database up after ten seconds, and comes back 
   );
   held.goOn();
   await assert.rejects(held.done, { code: 'unavailable' }, 'it was not committed');
-  proxy.carry();
+  proxy.carryOn();
   await until('the database is back', () => told.backs === 1);
   assert.equal(store.trouble(), null);
   // The server ends the transaction that stands still and holds the tenant.

@@ -1,10 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { chownSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Cleanup } from './cleanup.ts';
-import { type PostgresServer, userOfServer } from './postgres.ts';
+import { folderOfServer, type PostgresServer, userOfServer } from './postgres.ts';
 import { until } from './wait.ts';
 
 /** Options of a pooler for tests. */
@@ -28,18 +27,8 @@ export class PgBouncer {
 
   /** Makes a pooler and starts it. Throws when PgBouncer is not installed. */
   static async start(cleanup: Cleanup, server: PostgresServer, options: PgBouncerOptions = {}): Promise<PgBouncer> {
-    cleanup.check();
-    const folder = mkdtempSync(join(tmpdir(), 'sallyport-pgbouncer-'));
+    const folder = folderOfServer(cleanup, 'pgbouncer', () => pooler.kill('SIGKILL'));
     const pooler = new PgBouncer(folder);
-    const remove = () => rmSync(folder, { recursive: true, force: true });
-    process.once('exit', remove);
-    cleanup.add(async () => {
-      await pooler.kill('SIGKILL');
-      remove();
-      process.off('exit', remove);
-    });
-    const { uid, gid } = userOfServer();
-    chownSync(folder, uid, gid);
     writeFileSync(join(folder, 'users'), '"sally" ""\n');
     pooler.configure(server, options);
     await pooler.run();

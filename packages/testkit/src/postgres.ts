@@ -47,18 +47,8 @@ export class PostgresServer {
   }
 
   static #make(cleanup: Cleanup, options: PostgresOptions): PostgresServer {
-    cleanup.check();
-    const folder = mkdtempSync(join(tmpdir(), 'sallyport-postgres-'));
+    const folder = folderOfServer(cleanup, 'postgres', () => server.kill('SIGKILL'));
     const server = new PostgresServer(folder, options);
-    const remove = () => rmSync(folder, { recursive: true, force: true });
-    process.once('exit', remove);
-    cleanup.add(async () => {
-      await server.kill('SIGKILL');
-      remove();
-      process.off('exit', remove);
-    });
-    const { uid, gid } = userOfServer();
-    chownSync(folder, uid, gid);
     return server;
   }
 
@@ -156,6 +146,22 @@ export class PostgresServer {
     child.kill(signal);
     await gone;
   }
+}
+
+/** Makes a folder that belongs to the user of servers. At the end of the test `kill` is called, and the folder removed. */
+export function folderOfServer(cleanup: Cleanup, name: string, kill: () => Promise<unknown>): string {
+  cleanup.check();
+  const folder = mkdtempSync(join(tmpdir(), `sallyport-${name}-`));
+  const remove = () => rmSync(folder, { recursive: true, force: true });
+  process.once('exit', remove);
+  cleanup.add(async () => {
+    await kill();
+    remove();
+    process.off('exit', remove);
+  });
+  const { uid, gid } = userOfServer();
+  chownSync(folder, uid, gid);
+  return folder;
 }
 
 /** Returns the user that servers of a test run as. They refuse to run as root. */

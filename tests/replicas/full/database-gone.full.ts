@@ -17,7 +17,7 @@ const ways: Readonly<Record<string, { go: (days: BadDays) => Promise<void>; back
     },
     'is out of reach, and nothing says so': {
       go: async ({ proxy }) => proxy.swallow(),
-      back: async ({ proxy }) => proxy.carry(),
+      back: async ({ proxy }) => proxy.carryOn(),
     },
   };
 

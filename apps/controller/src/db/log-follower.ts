@@ -20,6 +20,13 @@ const retryMs = 1_000;
 const mostTenants = 256;
 
 /**
+ * How long a follower waits after it has read, milliseconds: the busier the database and this process are, the longer. So
+ * others that write much take a fifth of the follower's time at most.
+ */
+const restAfter = (tookMs: number): number => Math.min(4 * tookMs, mostRestMs);
+const mostRestMs = 200;
+
+/**
  * Follows the logs of all tenants for a consumer that keeps something in memory about many of them. While logs are read,
  * those that others write to wait, and are read together.
  */
@@ -35,10 +42,14 @@ export class LogFollower {
     this.#store = store;
     this.#events = events;
     this.#retryMs = retry;
-    this.#logs = new JoinedLookUps((tenants) => {
-      const asked = tenants.map((tenant) => ({ tenant, after: this.#at.get(tenant) ?? 0 }));
-      return store.read((db) => readLogs(db, asked));
-    }, mostTenants);
+    this.#logs = new JoinedLookUps(
+      (tenants) => {
+        const asked = tenants.map((tenant) => ({ tenant, after: this.#at.get(tenant) ?? 0 }));
+        return store.read((db) => readLogs(db, asked));
+      },
+      mostTenants,
+      restAfter,
+    );
     store.onCommit(({ tenant }) => this.#noticed(tenant));
   }
 

@@ -34,6 +34,30 @@ test('look-ups of one moment share a query, and later ones wait for the next', a
   assert.deepEqual(await Promise.all(second), [2, null]);
 });
 
+test('the next query waits for a rest, and takes all that come meanwhile', async () => {
+  const queries: (readonly string[])[] = [];
+  const times: number[] = [];
+  const lookUps = new JoinedLookUps<string, number>(
+    async (keys) => {
+      queries.push(keys);
+      return new Map();
+    },
+    10,
+    (tookMs) => {
+      times.push(tookMs);
+      return 20;
+    },
+  );
+  await lookUps.find('a');
+  const later = [lookUps.find('b')];
+  await turn();
+  await turn();
+  later.push(lookUps.find('c'));
+  await Promise.all(later);
+  assert.deepEqual(queries, [['a'], ['b', 'c']]);
+  assert.ok(times.every((ms) => ms >= 0));
+});
+
 test('a query looks a bounded number of keys up', async () => {
   const { asked, lookUps } = scripted();
   const all = ['a', 'b', 'c', 'd'].map((key) => lookUps.find(key));
