@@ -1,9 +1,9 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { existsSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import { join } from 'node:path';
 import type { Cleanup } from './cleanup.ts';
-import { folderOfServer, type PostgresServer, userOfServer } from './postgres.ts';
+import { folderOfServer, type PostgresServer, spawnServer } from './postgres.ts';
 import { until } from './wait.ts';
 
 /** Options of a pooler for tests. */
@@ -62,18 +62,10 @@ export class PgBouncer {
   /** Starts the pooler, also again after `kill`. Resolves once it takes connections. */
   async run(): Promise<void> {
     if (program === null) throw new Error(String(withoutPgBouncer));
-    const { uid, gid } = userOfServer();
-    const child = spawn(program, ['-q', this.#file], {
-      ...{ uid, gid, cwd: this.folder },
-      stdio: ['ignore', 'ignore', 'pipe'],
-    });
+    const { child, said } = spawnServer(program, ['-q', this.#file], this.folder);
     this.#child = child;
-    let said = '';
-    child.stderr?.on('data', (text: Buffer) => {
-      said = (said + text.toString()).slice(-20_000);
-    });
     await until('PgBouncer answers', () => {
-      if (child.exitCode !== null || child.signalCode !== null) throw new Error(`PgBouncer ended:\n${said}`);
+      if (child.exitCode !== null || child.signalCode !== null) throw new Error(`PgBouncer ended:\n${said()}`);
       return listens(join(this.folder, `.s.PGSQL.${port}`));
     });
   }

@@ -119,18 +119,10 @@ export class PostgresServer {
     };
     const flags = Object.entries(all).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
     const data = join(this.folder, 'data');
-    const { uid, gid } = userOfServer();
-    const child = spawn(program('postgres'), ['-D', data, ...flags], {
-      ...{ uid, gid, cwd: this.folder },
-      stdio: ['ignore', 'ignore', 'pipe'],
-    });
+    const { child, said } = spawnServer(program('postgres'), ['-D', data, ...flags], this.folder);
     this.#child = child;
-    let said = '';
-    child.stderr?.on('data', (text: Buffer) => {
-      said = (said + text.toString()).slice(-20_000);
-    });
     await until('PostgreSQL answers', async () => {
-      if (child.exitCode !== null || child.signalCode !== null) throw new Error(`PostgreSQL ended:\n${said}`);
+      if (child.exitCode !== null || child.signalCode !== null) throw new Error(`PostgreSQL ended:\n${said()}`);
       return this.sql('SELECT 1').then(
         () => true,
         () => false,
@@ -146,6 +138,21 @@ export class PostgresServer {
     child.kill(signal);
     await gone;
   }
+}
+
+/** Starts a program as the user of servers. `said` returns the end of what it has written to standard error. */
+export function spawnServer(
+  program: string,
+  args: readonly string[],
+  folder: string,
+): { readonly child: ChildProcess; readonly said: () => string } {
+  const { uid, gid } = userOfServer();
+  const child = spawn(program, args, { ...{ uid, gid, cwd: folder }, stdio: ['ignore', 'ignore', 'pipe'] });
+  let said = '';
+  child.stderr?.on('data', (text: Buffer) => {
+    said = (said + text.toString()).slice(-20_000);
+  });
+  return { child, said: () => said };
 }
 
 /** Makes a folder that belongs to the user of servers. At the end of the test `kill` is called, and the folder removed. */

@@ -19,7 +19,7 @@ export async function forgetDeletedAgents({ db }: Pick<Store, 'db'>, atOnce = mo
   }
 }
 
-/** Rows that a replica is writing are left out, so that no transaction waits for another one in a circle. */
+/** Leaves out rows that a replica is writing, so that transactions do not wait for each other in a circle. */
 async function forgetFacts(db: Kysely<Database>, most: number): Promise<number> {
   const { numDeletedRows } = await db
     .deleteFrom('facts')

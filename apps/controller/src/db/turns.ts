@@ -1,4 +1,4 @@
-/** How long a group of writes waits for its turn, milliseconds. What blocks one tenant delays another one no longer. */
+/** How long a group of writes waits for its turn, milliseconds. A blocked tenant delays other tenants by that time at most. */
 const mostMs = 10;
 
 /** Groups that run at the same time in any case: while the server works for one, the controller works for the other. */

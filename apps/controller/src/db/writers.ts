@@ -243,7 +243,7 @@ class Attempts {
     });
   }
 
-  /** Returns the last attempt when it was committed, and else makes another one. */
+  /** Returns the last attempt if it was committed. Otherwise it makes a new attempt. */
   next(): Promise<Attempted> {
     return inTransaction(this.#deps.db, async (trx) => {
       const { last } = this;

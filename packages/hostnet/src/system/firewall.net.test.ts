@@ -20,10 +20,7 @@ const skip = await namespacesMissing();
 describe('firewall, with packets', { skip }, () => {
   const net = new Topology();
   before(async () => {
-    await net.start();
-    await net.gateway.call('firewall', { interface: 'sp0', overlay: OVERLAY });
-    await net.gateway.call('load', exampleState(Date.now()), Date.now());
-    await net.gateway.call('hostUp', HOST);
+    await net.startFiltering();
   });
   after(() => net.stop());
 

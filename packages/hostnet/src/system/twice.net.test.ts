@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { namespacesMissing, until } from '../testing/namespaces.ts';
-import { exampleState, HOST, OVERLAY, RESOURCE, Topology } from '../testing/topology.ts';
+import { RESOURCE, Topology } from '../testing/topology.ts';
 
 const skip = await namespacesMissing();
 const TABLE = ['inet', 'sallyport_sp0'] as const;
@@ -10,10 +10,7 @@ const TABLE = ['inet', 'sallyport_sp0'] as const;
 describe('firewall, deciding twice', { skip }, () => {
   const net = new Topology();
   before(async () => {
-    await net.start();
-    await net.gateway.call('firewall', { interface: 'sp0', overlay: OVERLAY });
-    await net.gateway.call('load', exampleState(Date.now()), Date.now());
-    await net.gateway.call('hostUp', HOST);
+    await net.startFiltering();
   });
   after(() => net.stop());
 

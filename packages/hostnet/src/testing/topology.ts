@@ -57,6 +57,14 @@ export class Topology {
     await Promise.all([this.gateway, this.resource, this.bob].map((namespace) => namespace.call('serve', 81)));
   }
 
+  /** Starts everything, with the firewall of `exampleState` at the gateway. */
+  async startFiltering(): Promise<void> {
+    await this.start();
+    await this.gateway.call('firewall', { interface: 'sp0', overlay: OVERLAY });
+    await this.gateway.call('load', exampleState(Date.now()), Date.now());
+    await this.gateway.call('hostUp', HOST);
+  }
+
   async stop(): Promise<void> {
     await Promise.all(this.#all.map((namespace) => namespace.stop()));
   }

@@ -45,7 +45,7 @@ export class PrimaryServer {
 
   readonly accept: Acceptance = (client, server, place) => refuseStale(client, server, place, this.#known);
 
-  /** This process works in an epoch, and cannot go on in another one. */
+  /** Notes the epoch of this process. A look that finds a different epoch throws. */
   worksIn(epoch: string): void {
     this.#epoch = epoch;
   }

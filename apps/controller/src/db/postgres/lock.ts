@@ -92,7 +92,7 @@ export class ControllerLock {
     return elapsed.now() - this.#contactAt;
   }
 
-  /** The time of the database, epoch milliseconds. Whoever sets the clock of this machine does not change it. */
+  /** The time of the database, epoch milliseconds. A new setting of this machine's clock does not change it. */
   get now(): number {
     return Math.round(elapsed.now() + this.#ahead);
   }
@@ -177,19 +177,21 @@ export class ControllerLock {
     return measured;
   }
 
-  #end(client: pg.Client, error: unknown): void {
-    if (this.#stopped || client !== this.#client || !this.#held) return;
+  /** Ends the use of a session. Returns false when it is not the present session. */
+  #giveUp(client: pg.Client): boolean {
+    if (this.#stopped || client !== this.#client || !this.#held) return false;
     this.#held = false;
     this.#stopTimers();
     cutConnection(client);
-    this.#events.ended(error);
+    return true;
+  }
+
+  #end(client: pg.Client, error: unknown): void {
+    if (this.#giveUp(client)) this.#events.ended(error);
   }
 
   #lost(client: pg.Client, error: unknown): void {
-    if (this.#stopped || client !== this.#client || !this.#held) return;
-    this.#held = false;
-    this.#stopTimers();
-    cutConnection(client);
+    if (!this.#giveUp(client)) return;
     this.#events.lost(error);
     this.#returning = this.#return().catch((failure: unknown) => this.#events.ended(failure));
   }

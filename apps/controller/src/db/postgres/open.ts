@@ -87,7 +87,7 @@ export class PostgresDatabase extends Kysely<Database> {
     this.settled = settled;
   }
 
-  /** This process works in an epoch, and ends when there is another one. */
+  /** Notes the epoch of this process, which ends when the database has a different epoch. */
   worksIn(epoch: string): void {
     this.#primary.worksIn(epoch);
   }

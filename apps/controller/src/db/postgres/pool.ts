@@ -17,7 +17,7 @@ const statementMs = 30_000;
 const mostWaiting = 2_000;
 /**
  * A transaction whose process stands still, or whose machine has vanished, is ended by the server after this time. It may
- * hold what other controllers wait for. The server also notices that nobody is at the other end.
+ * hold what other controllers wait for. The server also notices that the client is gone.
  */
 const serverSettings = {
   idle_in_transaction_session_timeout: idleTime,
@@ -83,7 +83,7 @@ export class PostgresPool {
     if (!this.#usable()) throw new DatabaseUnavailable();
     const server = this.#server;
     const lent = await server.lend();
-    // The primary server may have become another one meanwhile.
+    // A different server may have become the primary server meanwhile.
     if (server !== this.#server || !this.#usable()) {
       lent.release(true);
       throw new DatabaseUnavailable();

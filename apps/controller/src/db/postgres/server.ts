@@ -7,7 +7,7 @@ import { refusePooled } from './pooler.ts';
 
 /** A running server, as it tells of itself. */
 export interface ServerIdentity {
-  /** Another one after each start of the server. */
+  /** When the server was started, as the server writes it. */
   readonly startedAt: string;
   /** What a server and its standbys have in common; null: the server does not tell. */
   readonly system: string | null;
