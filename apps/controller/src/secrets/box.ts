@@ -1,12 +1,5 @@
-import {
-  createCipheriv,
-  createDecipheriv,
-  createHmac,
-  createSecretKey,
-  hkdfSync,
-  type KeyObject,
-  randomBytes,
-} from 'node:crypto';
+import { createCipheriv, createDecipheriv, createHmac, createSecretKey, hkdfSync, type KeyObject } from 'node:crypto';
+import { fewRandomBytes } from './random.ts';
 
 /** Protects secrets so that a stolen database does not reveal them. All keys derive from a master key of 32 bytes. */
 export interface SecretBox {
@@ -97,10 +90,10 @@ const ivBytes = 12;
 const tagBytes = 16;
 
 function seal(key: KeyObject, text: string, purpose: string): string {
-  const iv = randomBytes(ivBytes);
+  const iv = fewRandomBytes(ivBytes);
   const cipher = createCipheriv('aes-256-gcm', key, iv).setAAD(Buffer.from(purpose));
-  const body = Buffer.concat([cipher.update(text, 'utf8'), cipher.final()]);
-  return Buffer.concat([iv, cipher.getAuthTag(), body]).toString('base64');
+  const body = [cipher.update(text, 'utf8'), cipher.final()];
+  return Buffer.concat([iv, cipher.getAuthTag(), ...body]).toString('base64');
 }
 
 function openWith(key: KeyObject, sealed: string, purpose: string): string {

@@ -1,10 +1,10 @@
-import { randomBytes } from 'node:crypto';
 import { formatEnrolmentToken, maskEnrolmentToken } from '@sallyport/contract/channel';
 import type { SecretBox } from '../../secrets/box.ts';
+import { fewRandomBytes } from '../../secrets/random.ts';
 
 /** Makes a token and the columns that store it: a keyed hash to find it, and a ciphertext under the master key. */
 export function makeToken(box: SecretBox, gateway: string, controllerFingerprint: string) {
-  const secret = randomBytes(32).toString('base64url');
+  const secret = fewRandomBytes(32).toString('base64url');
   const token = formatEnrolmentToken({ role: 'gateway', agent: gateway, secret, controllerFingerprint });
   return {
     token,
