@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash as hashOf } from 'node:crypto';
 import { hasRowLocks } from './dialect.ts';
 import { encodeJson } from './json.ts';
 import type { WithoutTenant } from './scoped.ts';
@@ -72,9 +72,7 @@ export function auditHash(tenant: string, event: Omit<AuditEvent, 'hash'>): stri
   const { action, kind, object_id, before, after, prev_hash } = event;
   const who = [actor_kind, actor_id, actor_name, source_ip, request_id];
   const what = [action, kind, object_id, before, after];
-  return createHash('sha256')
-    .update(encodeJson([tenant, revision, seq, at, ...who, ...what, prev_hash]))
-    .digest('hex');
+  return hashOf('sha256', encodeJson([tenant, revision, seq, at, ...who, ...what, prev_hash]));
 }
 
 /** Stands for the hash before the first event of a tenant. */

@@ -1,4 +1,4 @@
-import { createHash, randomBytes, randomUUIDv7 } from 'node:crypto';
+import { hash, randomBytes, randomUUIDv7 } from 'node:crypto';
 import type { ApiKey, RoleType } from '@sallyport/contract';
 import type { Row } from '../../db/schema.ts';
 import type { Tx } from '../../db/store.ts';
@@ -34,7 +34,7 @@ export async function issueApiKey(tx: Tx, wanted: NewApiKey): Promise<ApiKey & {
 }
 
 /** SHA-256 is enough for keys that hold 256 random bits, and the same key is found by it. */
-export const hashKey = (key: string): string => createHash('sha256').update(key).digest('hex');
+export const hashKey = (key: string): string => hash('sha256', key);
 
 /** Enough to tell keys apart, far too little to guess one. */
 const prefixLength = 10;

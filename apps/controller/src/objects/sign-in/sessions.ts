@@ -1,4 +1,4 @@
-import { createHash, randomBytes, randomUUIDv7 } from 'node:crypto';
+import { hash, randomBytes, randomUUIDv7 } from 'node:crypto';
 import { type RoleType, rightsOfRole, type Session } from '@sallyport/contract';
 import type { ExpressionBuilder } from 'kysely';
 import { runCompiled } from '../../db/compiled.ts';
@@ -222,4 +222,4 @@ const callerOf = (row: FoundSession, role: RoleType): Caller => ({
 /** Longer than any token; hashing more is work for nothing. */
 const longestToken = 100;
 
-const hashOf = (token: string): string => createHash('sha256').update(token).digest('hex');
+const hashOf = (token: string): string => hash('sha256', token);
