@@ -21,9 +21,11 @@ export function compiledOnce<R>(
 ): CompiledQuery<R> {
   const { adapter } = db.getExecutor();
   const known = compiled.get(adapter) ?? new Map<string, CompiledQuery>();
-  compiled.set(adapter, known);
-  const query = (known.get(name) as CompiledQuery<R> | undefined) ?? build();
-  known.set(name, query);
+  let query = known.get(name) as CompiledQuery<R> | undefined;
+  if (query === undefined) {
+    query = build();
+    compiled.set(adapter, known.set(name, query));
+  }
   return { ...query, parameters };
 }
 

@@ -133,6 +133,28 @@ test('a write finds its own rows and those of the writes before it', async (t) =
   assert.deepEqual(seen, [['a'], ['a', 'b'], ['a', 'b', 'c']]);
 });
 
+test('rows of one table keep their values, whatever the order of their columns', async (t) => {
+  const { store, context, together } = await open(await openTestStore(t));
+  const [type, created_at] = ['CUSTOM' as const, 1];
+  const one = { id: 'a', created_at, name: 'A', type, network_protocols: '[1]' };
+  const other = { network_protocols: '[2]', type, name: 'B', created_at, id: 'b' };
+  const insert = (row: typeof one) => (tx: Tx) => tx.scoped.insert('protocols', row);
+  const outcomes = await together(
+    insert(one),
+    insert(other),
+    insert({ ...one, id: 'c' }),
+    insert({ ...other, id: 'd' }),
+  );
+  assert.deepEqual(new Set(outcomes), new Set(['fulfilled']));
+  const own = scoped(store.db, context.tenant);
+  await own.insert('protocols', { ...other, id: 'e' });
+  const rows = own.selectFrom('protocols').select(['id', 'name', 'network_protocols']).where('type', '=', type);
+  assert.deepEqual(
+    (await rows.orderBy('id').execute()).map(({ id, name, network_protocols }) => `${id} ${name} ${network_protocols}`),
+    ['a A [1]', 'b B [2]', 'c A [1]', 'd B [2]', 'e B [2]'],
+  );
+});
+
 test('what a transaction knows is forgotten with the write that learned it, and when a statement writes', async (t) => {
   const opened = await open(await openTestStore(t));
   const known: unknown[] = [];

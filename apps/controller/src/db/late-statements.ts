@@ -82,7 +82,7 @@ const insertOf = (
   { table, columns }: Rows,
   values: readonly unknown[][],
 ): CompiledQuery =>
-  compiledOnce(db, name, values.length === 1 ? (values[0] ?? []) : values.flat(), () => {
+  compiledOnce(db, name, values.length === 1 ? (values[0] ?? []) : ([] as unknown[]).concat(...values), () => {
     const row = Object.fromEntries(columns.map((column) => [column, null]));
     return db
       .insertInto(table)

@@ -60,7 +60,7 @@ export function scoped(db: Kysely<Database>, tenant: string, group?: GroupTransa
       ),
     insert: async (table, row) => {
       const values = withTenant(row);
-      const name = `insert ${table} ${Object.keys(values)}`;
+      const name = insertName(table, values);
       if (group !== undefined) return group.insert(name, table, values);
       await runCompiled(db, name, Object.values(values), () =>
         db
@@ -78,6 +78,23 @@ export function scoped(db: Kysely<Database>, tenant: string, group?: GroupTransa
     deleteFrom: (table) => named(db.deleteFrom(table as 'gateways').where('tenant_id', '=', tenant)),
   };
 }
+
+/** Names of INSERTs, by table, with the columns of their rows in order. */
+const insertNames = new Map<string, { readonly columns: readonly string[]; readonly name: string }[]>();
+
+/** Returns a short name for the INSERT of rows with these columns in this order. */
+function insertName(table: string, row: object): string {
+  const columns = Object.keys(row);
+  const names = insertNames.get(table) ?? [];
+  const known = names.find((each) => isSameOrder(each.columns, columns));
+  if (known !== undefined) return known.name;
+  const name = `insert ${table} ${names.length}`;
+  insertNames.set(table, [...names, { columns, name }]);
+  return name;
+}
+
+const isSameOrder = (a: readonly string[], b: readonly string[]): boolean =>
+  a.length === b.length && a.every((column, at) => column === b[at]);
 
 /**
  * Returns a database for queries across tenants. The reason is in the code for reviewers; `tests/architecture` lists

@@ -236,7 +236,8 @@ class LentClient {
     const before = this.#begun;
     this.#begun = null;
     if (ends.test(text)) this.#inTransaction = false;
-    const [result] = await Promise.all([this.#send(text, values), before]);
+    const sent = this.#send(text, values);
+    const result = before === null ? await sent : (await Promise.all([sent, before]))[0];
     // The server undoes a transaction with a failed statement. The statement tells why.
     if (text === 'commit' && result.command === 'ROLLBACK')
       throw this.#strayed ?? this.#failure ?? new Error('the server has undone the transaction');

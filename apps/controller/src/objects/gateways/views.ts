@@ -15,11 +15,12 @@ export function gatewayView(
   resources: readonly AttachedResource[],
   presence: Presence,
 ): Gateway {
+  const createdAt = iso(row.created_at);
   return {
     id: row.id,
-    createdAt: iso(row.created_at),
+    createdAt,
     deployedOn: row.deployed_on === null ? null : iso(row.deployed_on),
-    updatedAt: iso(row.updated_at),
+    updatedAt: row.updated_at === row.created_at ? createdAt : iso(row.updated_at),
     name: row.name,
     wireguardPort: String(row.wireguard_port),
     status: shownStatus(row, presence),
