@@ -288,14 +288,12 @@ export class Connections {
 /** Puts every connection of the server under the guard. */
 export function installConnections(app: FastifyInstance, connections: Connections): void {
   connections.follow(app.server);
-  app.addHook('onRequest', async (request) => {
-    if (connections.isOver(request.raw.socket))
-      throw new ApiError(
-        'rate_limited',
-        'Your address has too many requests open at a time: wait for some of them to end',
-      );
+  app.addHook('onRequest', (request, _reply, done) => {
+    done(connections.isOver(request.raw.socket) ? new ApiError('rate_limited', tooManyOpen) : undefined);
   });
 }
+
+const tooManyOpen = 'Your address has too many requests open at a time: wait for some of them to end';
 
 /** Its request is not complete. */
 const isUnfinished = ({ requests }: Connection): boolean => [...requests].some(({ complete }) => !complete);

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { errorCatalogue } from '@sallyport/contract';
-import { openTestApp, type TestAnswer } from '../testing/harness.ts';
+import { createLog } from '../log.ts';
+import { cleanUp, openTestApp, type TestAnswer } from '../testing/harness.ts';
+import { createServer } from './server.ts';
 
 function problem(answer: TestAnswer, code: keyof typeof errorCatalogue): void {
   assert.equal(answer.json?.code, code, answer.text);
@@ -183,4 +185,18 @@ test('bodies that are nested without end are refused before anything walks them'
   problem(await app.request('POST', path, { body: deep, headers }), 'malformed_json');
   const flat = JSON.stringify({ name: '['.repeat(100), wireguardPort: '1' });
   assert.equal((await app.request('POST', path, { body: flat, headers: json })).status, 201);
+});
+
+test('the log names the request that failed inside of the controller', async (t) => {
+  const lines: string[] = [];
+  const log = createLog('info', { write: (line) => void lines.push(line) });
+  const server = createServer({ log, trustedProxies: [], tls: null });
+  cleanUp(t, () => server.close());
+  server.get('/broken', () => {
+    throw new Error('broken');
+  });
+  const { statusCode, headers } = await server.inject({ url: '/broken', headers: { 'x-request-id': 'request-7' } });
+  assert.deepEqual([statusCode, headers['x-request-id']], [500, 'request-7']);
+  const [line] = lines.map((text) => JSON.parse(text));
+  assert.deepEqual([lines.length, line.requestId, line.err.message], [1, 'request-7', 'broken']);
 });

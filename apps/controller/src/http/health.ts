@@ -26,7 +26,7 @@ export function installHealth(app: FastifyInstance, { store, stopping }: HealthD
     try {
       await sql`select 1`.execute(unscoped(store.db, 'touches no table'));
     } catch (error) {
-      request.log.error({ err: error }, 'the database does not answer');
+      request.log.error({ requestId: request.id, err: error }, 'the database does not answer');
       throw new ApiError('unavailable', 'The database does not answer');
     }
     if (store.storageFull()) await probe();

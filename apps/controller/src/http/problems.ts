@@ -66,7 +66,7 @@ function asApiError(error: FastifyError, request: FastifyRequest): ApiError {
   if (error.code === 'ECONNRESET' && request.raw.destroyed && !request.raw.complete)
     return new ApiError('malformed_json');
   if (isStorageFull(error)) return storageFull(error, request);
-  request.log.error({ err: error }, 'a request failed inside of the controller');
+  request.log.error({ requestId: request.id, err: error }, 'a request failed inside of the controller');
   return new ApiError('internal');
 }
 
@@ -78,7 +78,10 @@ function storageFull(error: Error, request: FastifyRequest): ApiError {
   const now = performance.now();
   if (now - storageFullToldAt > storageFullToldEveryMs) {
     storageFullToldAt = now;
-    request.log.error({ err: error }, 'nothing can be written: the disk that holds the database is full');
+    request.log.error(
+      { requestId: request.id, err: error },
+      'nothing can be written: the disk that holds the database is full',
+    );
   }
   return new ApiError('storage_full', undefined, [], 10);
 }
