@@ -34,7 +34,7 @@ export function make(store: Store, tenant: string, name: string): Promise<number
     const values = { id, created_at: tx.now, name, type: 'CUSTOM' as const, network_protocols: '[]' };
     await tx.scoped.insertInto('protocols', values).execute();
     tx.changed({ kind: 'protocol', id, op: 'create', after: { name } });
-    return tx.revision + 1;
+    return (await tx.revision()) + 1;
   });
 }
 

@@ -27,10 +27,7 @@ function join([first, second]: readonly [Store, Store]): void {
 }
 
 async function open(t: TestContext, quota = defaultQuotas.gateways) {
-  const check = () => {
-    const quotas = new Quotas({ ...defaultQuotas, gateways: quota });
-    return quotas.check.bind(quotas);
-  };
+  const check = () => new Quotas({ ...defaultQuotas, gateways: quota });
   const { clock, stores } = await openSharedStores(t, postgres.server.url(), check);
   join(stores);
   const network = new MemoryReplicas(() => clock.now);

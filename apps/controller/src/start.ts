@@ -172,7 +172,7 @@ async function openApp(
   const { database, masterKeys, settle, now, attach, started } = await openAnyDatabase(config, version, log, ended);
   const box = createSecretBox(...masterKeys);
   const quotas = new Quotas(config.quotas);
-  const store = createStore(database, now, quotas.check.bind(quotas), (err) =>
+  const store = createStore(database, now, quotas, (err) =>
     log.error({ err }, 'a part of the controller could not follow a commit'),
   );
   const shared = await attach(store).catch(async (error: unknown) => {

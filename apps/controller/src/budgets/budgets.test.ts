@@ -11,7 +11,7 @@ import { defaultQuotas, type QuotaLimits, type QuotaName, Quotas, quotaNames } f
 async function open(t: TestContext, limits: Partial<QuotaLimits>, rest: Partial<AppDeps> = {}) {
   const quotas = new Quotas({ ...defaultQuotas, ...limits });
   const clock = new TestClock();
-  const store = await openTestStore(t, clock, quotas.check.bind(quotas));
+  const store = await openTestStore(t, clock, quotas);
   const app = await openTestApp(t, { store, ...rest });
   return { app, clock, make: makers(app) };
 }
@@ -125,7 +125,7 @@ test('a quota holds for controllers that write to one database in turns', async 
   const context = { tenant: app.tenant.id, actor: { kind: 'system', id: null, name: 'test' } as const };
   const stores = [1, 2].map(() => {
     const quotas = new Quotas({ ...defaultQuotas, protocols: 10 });
-    return createStore(store.db, store.now, quotas.check.bind(quotas));
+    return createStore(store.db, store.now, quotas);
   });
   const create = (n: number, from: Store) =>
     from.write({ ...context, action: 'test', sourceIp: null, requestId: null }, async (tx) => {

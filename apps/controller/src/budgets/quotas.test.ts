@@ -25,7 +25,7 @@ async function open(t: TestContext, most: number) {
   const there = await scoped(db, tenant.id).selectFrom('protocols').select('id').execute();
   const controller = () => {
     const quotas = new Quotas({ ...defaultQuotas, protocols: there.length + most });
-    return createStore(db, () => 1, quotas.check.bind(quotas));
+    return createStore(db, () => 1, quotas);
   };
   const stores = [controller(), controller()] as const;
   t.after(() => stores[0].close());

@@ -1,4 +1,4 @@
-import type { Change, Head, ObjectKind, Tx } from '../db/store.ts';
+import type { Change, Head, ObjectKind, Tx, WriteCheck } from '../db/store.ts';
 import { ApiError } from '../errors.ts';
 
 /** The quotas of a tenant: the objects that count, and how many it may have by default. */
@@ -42,12 +42,23 @@ interface Left {
  * before they are counted again, so that a write costs the same however many there are. What another controller has
  * created meanwhile is taken off. After an undone write, objects are counted again.
  */
-export class Quotas {
+export class Quotas implements WriteCheck {
   readonly #limits: QuotaLimits;
   readonly #left = new Map<string, Left>();
+  /** What is left for writes that have begun. */
+  readonly #begun = new WeakMap<Tx, Promise<Left['counts']>>();
 
   constructor(limits: QuotaLimits = defaultQuotas) {
     this.#limits = limits;
+  }
+
+  /** Reads what others have created since, so that the write does not wait for that at its end. */
+  ahead(tx: Tx, heard: number): void {
+    const known = this.#left.get(tx.tenant);
+    if (known === undefined || heard <= known.head.revision) return;
+    const counts = countsSince(tx, known, heard, Number.MAX_SAFE_INTEGER);
+    counts.catch(() => undefined);
+    this.#begun.set(tx, counts);
   }
 
   /** Checks the changes of a write after its work. Throws `quota_exceeded`. */
@@ -56,7 +67,7 @@ export class Quotas {
     const known = this.#left.get(tx.tenant);
     const isNow = known !== undefined && known.head.hash === before?.hash;
     if (names.length === 0 && !isNow) return;
-    const counts = isNow ? known.counts : await countsAt(tx, before, known);
+    const counts = isNow ? known.counts : await (this.#begun.get(tx) ?? countsAt(tx, before, known));
     for (const name of names) await this.#spend(tx, counts, name, added(name, changes));
     if (after === null) this.#left.delete(tx.tenant);
     else this.#left.set(tx.tenant, { head: after, counts });
@@ -87,10 +98,14 @@ export class Quotas {
 const mostForeign = 1_000;
 
 /** Returns what is left at a head, from what was left at an earlier one. What is missing must be counted. */
-async function countsAt(tx: Tx, head: Head | null, known: Left | undefined): Promise<Map<QuotaName, number>> {
-  const foreign = head === null || known === undefined ? Number.NaN : head.revision - known.head.revision;
-  if (known === undefined || known.counts.size === 0 || !(foreign >= 0 && foreign <= mostForeign)) return new Map();
-  const [isPast, made] = await Promise.all([isInTrail(tx, known.head), changesBetween(tx, known.head, head)]);
+const countsAt = async (tx: Tx, head: Head | null, known: Left | undefined): Promise<Map<QuotaName, number>> =>
+  head === null || known === undefined ? new Map() : countsSince(tx, known, head.revision, head.revision);
+
+/** Returns what is left after the revisions up to `upTo`, from what was left before them. `about`: how far these go. */
+async function countsSince(tx: Tx, known: Left, about: number, upTo: number): Promise<Map<QuotaName, number>> {
+  const foreign = about - known.head.revision;
+  if (known.counts.size === 0 || foreign < 0 || foreign > mostForeign) return new Map();
+  const [isPast, made] = await Promise.all([isInTrail(tx, known.head), changesBetween(tx, known.head, upTo)]);
   const counts = new Map<QuotaName, number>();
   if (!isPast) return counts;
   for (const [name, left] of known.counts) {
@@ -111,14 +126,14 @@ async function isInTrail({ scoped, tenant }: Tx, { revision, hash }: Head): Prom
   return found.length > 0;
 }
 
-/** Counts the changes behind one head and up to another, by kind and operation. */
-const changesBetween = ({ scoped, tenant }: Tx, { revision: after }: Head, head: Head | null) =>
-  scoped.run('changes between', [tenant, after, head?.revision ?? 0], () =>
+/** Counts the changes behind a head and up to a revision, by kind and operation. */
+const changesBetween = ({ scoped, tenant }: Tx, { revision: after }: Head, upTo: number) =>
+  scoped.run('changes between', [tenant, after, upTo], () =>
     scoped
       .selectFrom('change_log')
       .select((eb) => ['kind', 'op', eb.fn.countAll<number>().as('count')])
       .where('revision', '>', after)
-      .where('revision', '<=', head?.revision ?? 0)
+      .where('revision', '<=', upTo)
       .groupBy(['kind', 'op'])
       .compile(),
   );

@@ -19,7 +19,8 @@ export class GroupTransaction {
   /** The transaction. Each of its statements finds everything that waited in front of it. */
   readonly db: Transaction<Database>;
   readonly #connection: DatabaseConnection;
-  readonly #savepoints: boolean;
+  /** Whether this write can be undone alone. */
+  #savepoints = false;
   /** Of the writes before this one. */
   readonly #earlier = new LateStatements();
   /** Of this write. */
@@ -29,17 +30,16 @@ export class GroupTransaction {
   #inSavepoint = false;
   #broken = false;
 
-  private constructor(transaction: Transaction<Database>, connection: DatabaseConnection, savepoints: boolean) {
+  private constructor(transaction: Transaction<Database>, connection: DatabaseConnection) {
     this.#connection = connection;
-    this.#savepoints = savepoints;
     const executor = transaction.getExecutor().withConnectionProvider(providerOf(this.#asConnection()));
     this.db = new Transaction({ config: { dialect: nested }, dialect: nested, driver: noDriver, executor });
   }
 
-  /** Wraps a transaction. Without `savepoints` it holds one write, which is undone with all of it. */
-  static async of(transaction: Transaction<Database>, savepoints: boolean): Promise<GroupTransaction> {
+  /** Wraps a transaction. */
+  static async of(transaction: Transaction<Database>): Promise<GroupTransaction> {
     const connection = await transaction.getExecutor().provideConnection(async (own) => own);
-    return new GroupTransaction(transaction, connection, savepoints);
+    return new GroupTransaction(transaction, connection);
   }
 
   /** Whether the write can be undone alone: there are savepoints, and no statement outside of one has failed. */
@@ -64,10 +64,14 @@ export class GroupTransaction {
     if (stored !== undefined) this.#own.write(name, stored);
   }
 
-  /** Begins the next write. `carefully`: so that whatever fails of it, even late, fails with it alone. */
-  async begin(carefully: boolean): Promise<void> {
+  /**
+   * Begins the next write. `savepoints`: so that it can be undone alone; the first write needs none while no other one is
+   * there. `carefully`: so that whatever fails of it, even late, fails with it alone.
+   */
+  async begin(savepoints: boolean, carefully: boolean): Promise<void> {
     this.#earlier.take(this.#own);
     this.#knownBefore = this.#known;
+    this.#savepoints = savepoints;
     if (carefully) await this.#answers([...this.#sendEarlier(), this.#savepoint()]);
   }
 

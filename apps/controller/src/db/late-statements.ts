@@ -50,9 +50,9 @@ export class LateStatements {
   /** Sends everything without waiting in between. Answers come in this order. */
   send(db: Kysely<Database>, connection: DatabaseConnection): Promise<unknown>[] {
     const sent: Promise<unknown>[] = [];
-    const most = hasRowLocks(db) ? mostRows : 1;
+    const counts = hasRowLocks(db) ? rowCounts : [];
     for (const [name, rows] of this.#rows)
-      for (const query of inserts(db, name, rows, most)) sent.push(connection.executeQuery(query));
+      for (const query of inserts(db, name, rows, counts)) sent.push(connection.executeQuery(query));
     for (const query of this.#writes.values()) sent.push(connection.executeQuery(query));
     this.clear();
     return sent;
@@ -60,17 +60,15 @@ export class LateStatements {
 }
 
 /**
- * Most rows of one INSERT for PostgreSQL, where each statement is a message. Prepared SQLite statements cost less for each
- * row than long ones.
+ * Numbers of rows of one INSERT for PostgreSQL, where each statement is a message. They are few, so that each text is used
+ * often and can be prepared. Prepared SQLite statements cost less for each row than long ones.
  */
-const mostRows = 16;
+const rowCounts = [16, 8, 6, 4, 3, 2, 1];
 
-/** The numbers of rows are powers of two, so that few texts cover all of them and each can be prepared. */
-function* inserts(db: Kysely<Database>, name: string, rows: Rows, most: number): Generator<CompiledQuery> {
+function* inserts(db: Kysely<Database>, name: string, rows: Rows, counts: readonly number[]): Generator<CompiledQuery> {
   const { values } = rows;
   for (let at = 0; at < values.length; ) {
-    let count = most;
-    while (count > values.length - at) count /= 2;
+    const count = counts.find((most) => most <= values.length - at) ?? 1;
     yield insertOf(db, count === 1 ? name : `${name} ${count}`, rows, values.slice(at, at + count));
     at += count;
   }

@@ -21,7 +21,7 @@ const patienceMs = 10_000;
 export function createStore(
   db: Kysely<Database> & { readonly trouble?: () => string | null },
   now: () => number,
-  check: WriteCheck = async () => {},
+  check: WriteCheck = { check: async () => {} },
   listenerFailed: (error: unknown) => void = (error) => {
     throw error;
   },
@@ -47,9 +47,9 @@ export function createStore(
     log,
     read: (work) => readAtOnce(db, work),
     write: (context, work) =>
-      writers.submit(context.tenant, (group) => runWrite(group, context, now(), work, check)) as ReturnType<
-        typeof work
-      >,
+      writers.submit(context.tenant, (group) =>
+        runWrite(group, context, now(), work, check, log.head(context.tenant)),
+      ) as ReturnType<typeof work>,
     dryRun: (context, work, look) => dryRun(db, context, now(), work, check, look),
     onCommit: (listener) => {
       listeners.push(listener);
@@ -71,13 +71,16 @@ export function createStore(
 
 interface OpenTx {
   readonly tx: Tx;
-  readonly head: Head | null;
+  readonly head: Promise<Head | null>;
   readonly changes: Change[];
   readonly rights: { changed: boolean };
 }
 
-/** Locks the tenant's head and opens a write on it. */
-async function openTx(group: GroupTransaction, tenant: string, now: number): Promise<OpenTx> {
+/**
+ * Opens a write, whose first statement locks the tenant's head. The work need not wait for the lock: what it asks for
+ * is sent behind it at once, and the server runs that with the lock.
+ */
+function openTx(group: GroupTransaction, tenant: string, now: number): OpenTx {
   const changes: Change[] = [];
   const rights = { changed: false };
   const changed = (change: Change) => {
@@ -89,8 +92,11 @@ async function openTx(group: GroupTransaction, tenant: string, now: number): Pro
   const known = <T>(name: string) => group.known<T>(name);
   const know: Tx['know'] = (name, value, stored) => group.know(name, value, stored);
   const place = { tenant, db: group.db, scoped: scoped(group.db, tenant, group), known, know };
-  const head = await lockHead(place);
-  const tx: Tx = { ...place, revision: head?.revision ?? 0, now, changed, rightsChanged };
+  const head = lockHead(place);
+  // Whoever waits for it is told. The work may fail before.
+  head.catch(() => undefined);
+  const revision = async () => (await head)?.revision ?? 0;
+  const tx: Tx = { ...place, revision, now, changed, rightsChanged };
   return { tx, head, changes, rights };
 }
 
@@ -100,13 +106,16 @@ async function runWrite(
   now: number,
   work: (tx: Tx) => Promise<unknown>,
   check: WriteCheck,
+  heard: number,
 ): Promise<Written> {
-  const { tx, head, changes, rights } = await openTx(group, context.tenant, now);
+  const { tx, head: locked, changes, rights } = openTx(group, context.tenant, now);
+  check.ahead?.(tx, heard);
   const value = await work(tx);
+  const head = await locked;
   const notice = () => (rights.changed ? { tenant: context.tenant, revision: null, changes: [] } : null);
   if (changes.length === 0) return { value, commit: notice() };
   const after = await writeHistory(tx, context, changes, head);
-  await check(tx, changes, head, after);
+  await check.check(tx, changes, head, after);
   const followed = changes.filter(({ auditOnly }) => auditOnly !== true).map(logged);
   if (followed.length === 0) return { value, commit: notice() };
   return { value, commit: { tenant: context.tenant, revision: after.revision, changes: followed } };
@@ -124,10 +133,10 @@ async function dryRun<T>(
 ): Promise<T> {
   const trx = await db.startTransaction().setIsolationLevel('read committed').execute();
   try {
-    const group = await GroupTransaction.of(trx, false);
-    const { tx, head, changes } = await openTx(group, context.tenant, now);
+    const group = await GroupTransaction.of(trx);
+    const { tx, head, changes } = openTx(group, context.tenant, now);
     await work(tx);
-    await check(tx, changes, head, null);
+    await check.check(tx, changes, await head, null);
     await group.end(true);
     return await look(tx, changes);
   } finally {

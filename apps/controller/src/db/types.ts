@@ -62,8 +62,8 @@ export interface Tx {
   readonly tenant: string;
   readonly db: Kysely<Database>;
   readonly scoped: Scoped;
-  /** Revision of the tenant before the write; 0 while there is no tenant. */
-  readonly revision: number;
+  /** Returns the revision of the tenant before the write; 0 while there is no tenant. */
+  revision(): Promise<number>;
   /** Epoch milliseconds, constant within the write. */
   readonly now: number;
   /** Returns what this transaction knows under a name, if it still does: a statement that writes makes it forget all. */
@@ -151,8 +151,12 @@ export interface Head {
   readonly hash: string;
 }
 
-/**
- * Checks the changes of a write within it. A thrown error undoes the write. `before` and `after`: the tenant's head; null
- * before the tenant exists, and after a dry run.
- */
-export type WriteCheck = (tx: Tx, changes: readonly Change[], before: Head | null, after: Head | null) => Promise<void>;
+/** Checks writes within them. A thrown error undoes the write. */
+export interface WriteCheck {
+  /** Called before the work. It may begin to read what it will need. `heard`: revision that this process has heard of. */
+  ahead?(tx: Tx, heard: number): void;
+  /**
+   * Called after the work. `before` and `after`: the tenant's head; null before the tenant exists, and after a dry run.
+   */
+  check(tx: Tx, changes: readonly Change[], before: Head | null, after: Head | null): Promise<void>;
+}

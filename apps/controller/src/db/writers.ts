@@ -85,6 +85,22 @@ export class Writers {
 /** Most writes that share one commit. A larger group only makes its first write wait longer. */
 const groupLimit = 64;
 
+/** Writes that share one commit. Those that come while it waits for the tenant's lock, or for answers, join it. */
+class Group {
+  readonly jobs: Job[] = [];
+  readonly #queue: Job[];
+
+  constructor(queue: Job[]) {
+    this.#queue = queue;
+    this.join();
+  }
+
+  /** Takes what waits. */
+  join(): void {
+    this.jobs.push(...this.#queue.splice(0, groupLimit - this.jobs.length));
+  }
+}
+
 /**
  * How long a tenant whose last group had several writes counts as one that writes, milliseconds. Those that wait for their
  * answers may write again at once.
@@ -134,14 +150,14 @@ class GroupWriter {
 
   /** Runs what waits in one commit. Returns how many writes that were. */
   async #runGroup(): Promise<number> {
-    const group = this.#queue.splice(0, groupLimit);
+    const group = new Group(this.#queue);
     try {
       this.#tellFull((await this.#commit.run(group)).some(isStorageFull));
     } catch (error) {
       this.#tellFull(isStorageFull(error));
-      for (const job of group) job.reject(error);
+      for (const job of group.jobs) job.reject(error);
     }
-    return group.length;
+    return group.jobs.length;
   }
 
   async #linger(): Promise<void> {
@@ -156,7 +172,7 @@ class GroupWriter {
 
 interface GroupCommit {
   /** Runs the jobs in one transaction and settles them. Returns the failures of single jobs; rejects when all fail. */
-  run(group: readonly Job[]): Promise<unknown[]>;
+  run(group: Group): Promise<unknown[]>;
 }
 
 /** The jobs of a group as a transaction has left them, to be settled once it is committed. */
@@ -172,7 +188,7 @@ class PlainCommit implements GroupCommit {
     this.#deps = deps;
   }
 
-  async run(group: readonly Job[]): Promise<unknown[]> {
+  async run(group: Group): Promise<unknown[]> {
     const { settle, failures } = await quicklyOrCarefully(group, (carefully) =>
       this.#deps.db.transaction().execute((trx) => attemptAll(trx, group, this.#deps, carefully)),
     );
@@ -192,7 +208,7 @@ class MarkedCommit implements GroupCommit {
     this.#deps = deps;
   }
 
-  async run(group: readonly Job[]): Promise<unknown[]> {
+  async run(group: Group): Promise<unknown[]> {
     const attempts = new Attempts(this.#deps, group);
     const { settle, failures } = await quicklyOrCarefully(group, (carefully) => attempts.first(carefully)).catch(
       (error: unknown) => {
@@ -226,9 +242,9 @@ class Attempts {
   last: Attempted | null = null;
   readonly #mark = randomUUID();
   readonly #deps: WriterDeps;
-  readonly #group: readonly Job[];
+  readonly #group: Group;
 
-  constructor(deps: WriterDeps, group: readonly Job[]) {
+  constructor(deps: WriterDeps, group: Group) {
     this.#deps = deps;
     this.#group = group;
   }
@@ -263,7 +279,7 @@ const unknownText =
  * again so that each write fails or succeeds by itself.
  */
 async function quicklyOrCarefully(
-  jobs: readonly Job[],
+  { jobs }: Group,
   run: (carefully: boolean) => Promise<Attempted>,
 ): Promise<Attempted> {
   try {
@@ -276,18 +292,23 @@ async function quicklyOrCarefully(
 
 async function attemptAll(
   trx: Transaction<Database>,
-  jobs: readonly Job[],
+  group: Group,
   deps: WriterDeps,
   carefully: boolean,
-  atEnd: (attempted: Attempted, group: GroupTransaction) => void = () => undefined,
+  atEnd: (attempted: Attempted, open: GroupTransaction) => void = () => undefined,
 ): Promise<Attempted> {
-  // A transaction of one write needs no way back to its beginning, which is two messages to the server.
-  const group = await GroupTransaction.of(trx, jobs.length > 1);
+  const open = await GroupTransaction.of(trx);
   const settle: (() => void)[] = [];
   const failures: unknown[] = [];
-  for (const job of jobs) settle.push(await attempt(group, job, deps, failures, carefully && jobs.length > 1));
-  atEnd({ settle, failures }, group);
-  await group.finish();
+  for (const job of group.jobs) {
+    // A write that is alone needs no way back to its beginning, which is two messages to the server.
+    const isAlone = group.jobs.length === 1;
+    await open.begin(!isAlone, carefully && !isAlone);
+    settle.push(await attempt(open, job, deps, failures, carefully && !isAlone));
+    if (!carefully) group.join();
+  }
+  atEnd({ settle, failures }, open);
+  await open.finish();
   return { settle, failures };
 }
 
@@ -299,7 +320,6 @@ async function attempt(
   failures: unknown[],
   carefully: boolean,
 ): Promise<() => void> {
-  await group.begin(carefully);
   try {
     const written = await job.run(group);
     await group.end(carefully);

@@ -137,11 +137,11 @@ export const planTagOf = (revision: number): string => `"r${revision}"`;
  * Refuses the write when it repeats the tag of a plan (If-Match), and the tenant has changed since. Returns the context for
  * the handler, which checks the tags of its object.
  */
-export function planned(context: RequestContext, revision: number): RequestContext {
+export async function planned(context: RequestContext, tx: Pick<Tx, 'revision'>): Promise<RequestContext> {
   const { ifMatch } = context;
-  if (ifMatch === null) return context;
-  if (ifMatch.includes(planTagOf(revision))) return { ...context, ifMatch: null };
-  const others = ifMatch.filter((tag) => !/^"r[0-9]+"$/.test(tag));
+  const others = ifMatch?.filter((tag) => !/^"r[0-9]+"$/.test(tag)) ?? [];
+  if (ifMatch === null || others.length === ifMatch.length) return context;
+  if (ifMatch.includes(planTagOf(await tx.revision()))) return { ...context, ifMatch: null };
   if (others.length === 0)
     throw new ApiError('precondition_failed', 'The tenant has changed since the plan was made: make the plan again');
   return { ...context, ifMatch: others };

@@ -137,7 +137,7 @@ async function serve(
   }
   deps.spendWrite(context.tenant, bodyBytes(request), writesIn(name, input));
   const by = writeContext(context, name);
-  const write = (tx: Tx) => handler.write(tx, planned(context, tx.revision), input);
+  const write = async (tx: Tx) => handler.write(tx, await planned(context, tx), input);
   if ((input.query as { 'dry-run'?: string } | undefined)?.['dry-run'] === 'true') {
     const { revision, changes, access } = await deps.store.dryRun(by, write, planOf(deps));
     reply.header('etag', planTagOf(revision));
@@ -227,7 +227,7 @@ function writeContext(context: RequestContext, action: OperationName): WriteCont
 }
 
 const planOf = (deps: OperationDeps) => async (tx: Tx, changes: readonly Change[]) => ({
-  revision: tx.revision,
+  revision: await tx.revision(),
   changes: changes.map(({ kind, id, op, action, name }) => ({
     action: action ?? (op === 'rekey' ? 'update' : op),
     kind,

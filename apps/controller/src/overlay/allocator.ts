@@ -50,14 +50,21 @@ async function numbersOf(tx: Tx): Promise<Numbers> {
   // A block of which every number rests can be taken away by another tenant. What is read must be read under the lock.
   // Both statements are sent at once; the server runs the second one with the lock, on what was committed by then.
   const locked = lockShared(tx, 'numbers', 'together');
-  const read = tx.scoped.run('overlay numbers', ['overlay', tx.now, 1, blockSize, tx.tenant, 1], () =>
+  const parameters = ['overlay', blockSize, 1, blockSize, 1, tx.now, 1, tx.tenant];
+  const read = tx.scoped.run('overlay numbers', parameters, () =>
     tx.scoped
       .selectTenant()
-      .leftJoin('overlay_blocks', (join) =>
-        join.onRef('overlay_blocks.tenant_id', '=', 'tenants.id').on('used', '<', blockSize),
-      )
-      .select(['overlay_v6', 'lease_ms', 'block', 'used'])
+      .select(['overlay_v6', 'lease_ms'])
       .select(overlayColumn)
+      .select((eb) => {
+        const open = eb
+          .selectFrom('overlay_blocks')
+          .whereRef('overlay_blocks.tenant_id', '=', 'tenants.id')
+          .where('used', '<', blockSize)
+          .orderBy('block', 'desc')
+          .limit(1);
+        return [open.select('block').as('block'), open.select('used').as('used')];
+      })
       .select((eb) =>
         eb
           .selectFrom('overlay_leases')
@@ -68,7 +75,6 @@ async function numbersOf(tx: Tx): Promise<Numbers> {
           .limit(1)
           .as('rested'),
       )
-      .limit(1)
       .compile(),
   );
   const [[row]] = await Promise.all([read, locked]);

@@ -66,11 +66,11 @@ async function makeTemplate(client: pg.Client, admin: PostgresPlace): Promise<vo
 }
 
 /** Runs `work` on a connection of its own, beside a controller that has the database. */
-export async function asAdmin(admin: PostgresPlace, work: (client: pg.Client) => Promise<void>): Promise<void> {
+export async function asAdmin<T>(admin: PostgresPlace, work: (client: pg.Client) => Promise<T>): Promise<T> {
   const client = new pg.Client(clientConfig(admin));
   await client.connect();
   try {
-    await work(client);
+    return await work(client);
   } finally {
     await client.end();
   }

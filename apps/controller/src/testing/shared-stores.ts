@@ -23,7 +23,7 @@ export interface SharedStores {
 export async function openSharedStores(
   t: TestContext,
   url: string,
-  check: () => WriteCheck = () => async () => undefined,
+  check: () => WriteCheck = () => ({ check: async () => undefined }),
 ): Promise<SharedStores> {
   const clock = new TestClock();
   const { db, place, remove } = await clonePostgres(url);

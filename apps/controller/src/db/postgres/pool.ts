@@ -364,7 +364,7 @@ class Statements {
   nameOf(text: string, values: readonly unknown[]): string | null {
     const known = this.#names.get(text);
     if (known !== undefined) return known;
-    if (values.length === 0 || this.#names.size >= this.#most) return null;
+    if ((values.length === 0 && !reads.test(text)) || this.#names.size >= this.#most) return null;
     const uses = (this.#uses.get(text) ?? 0) + 1;
     if (this.#uses.size >= countedTexts) this.#uses = new Map();
     this.#uses.set(text, uses);
