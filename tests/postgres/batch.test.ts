@@ -92,6 +92,19 @@ test('a value that no column can have fails its own statement alone, and unsent'
     assert.deepEqual(outcome?.status === 'fulfilled' && outcome.value.rows, [{ said: 'fine' }]);
 });
 
+test('the server keeps what comes again and again, the begin and the end of transactions too', async (t) => {
+  const { run } = await connect(t);
+  for (const end of ['commit', 'commit', 'commit', 'rollback', 'rollback', 'rollback', 'commit']) {
+    await run('begin');
+    if (end === 'rollback') await assert.rejects(run('SELECT 1 / $1::int', 0));
+    else await run('SELECT id FROM notes WHERE id = $1', 1);
+    assert.equal((await run(end)).command, end.toUpperCase());
+  }
+  const kept = 'SELECT statement FROM pg_prepared_statements WHERE statement IN ($1, $2, $3) ORDER BY statement';
+  const { rows } = await run(kept, 'begin', 'commit', 'rollback');
+  assert.deepEqual(rows, [{ statement: 'begin' }, { statement: 'commit' }, { statement: 'rollback' }]);
+});
+
 test('a statement that the server keeps is read again when a column was added to its table', async (t) => {
   const { run } = await connect(t);
   await server.sql('CREATE TABLE grown (id bigint); INSERT INTO grown VALUES (1)');

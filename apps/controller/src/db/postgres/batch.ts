@@ -90,8 +90,8 @@ export class Batch extends (pg.Query as unknown as new (text: string) => DriverQ
   }
 
   handleCommandComplete({ text }: { readonly text: string }): void {
-    const words = text.split(' ');
-    this.#answers.push({ command: words[0] ?? '', rowCount: Number(words.at(-1)) || 0, rows: this.#rows });
+    const [command = ''] = text.split(' ', 1);
+    this.#answers.push({ command, rowCount: Number(text.slice(text.lastIndexOf(' '))) || 0, rows: this.#rows });
     const name = this.#current?.name ?? null;
     if (name !== null) this.#kept.set(name, this.#columns);
     this.#expect();

@@ -294,7 +294,7 @@ class LentClient {
   }
 
   async #send(text: string, values: readonly unknown[]): Promise<Answer> {
-    const name = this.#statements.nameOf(text, values);
+    const name = this.#statements.nameOf(text);
     try {
       return await this.#ask(text, name, values);
     } catch (error) {
@@ -361,10 +361,10 @@ class Statements {
     this.#most = most;
   }
 
-  nameOf(text: string, values: readonly unknown[]): string | null {
+  nameOf(text: string): string | null {
     const known = this.#names.get(text);
     if (known !== undefined) return known;
-    if ((values.length === 0 && !reads.test(text)) || this.#names.size >= this.#most) return null;
+    if (this.#names.size >= this.#most) return null;
     const uses = (this.#uses.get(text) ?? 0) + 1;
     if (this.#uses.size >= countedTexts) this.#uses = new Map();
     this.#uses.set(text, uses);
