@@ -58,6 +58,32 @@ test('tenants take numbers from blocks of their own', async (t) => {
   assert.equal(owner.size, 4);
 });
 
+test('writes of one commit take one new block together, and use older ones up first', async (t) => {
+  const { store, tenants } = await open(t);
+  const [tenant = ''] = tenants;
+  const row = (block: number, used: number) => ({ block, tenant_id: tenant, used });
+  await store.db
+    .insertInto('overlay_blocks')
+    .values([row(0, 254), row(1, 256), row(2, 255)])
+    .execute();
+  const together = Array.from({ length: 60 }, (_, n) =>
+    write(store, tenant, (tx) => takeOverlay(tx, 'device', `d${n}`)),
+  );
+  const given = (await Promise.all(together)).map(({ overlay_v4 }) => overlay_v4);
+  assert.equal(new Set(given).size, 60);
+  assert.deepEqual(given.slice(0, 4), ['100.64.2.255', '100.64.0.254', '100.64.0.255', '100.64.3.0']);
+  const blocks = await store.db.selectFrom('overlay_blocks').select(['block', 'used']).orderBy('block').execute();
+  assert.deepEqual(
+    blocks.map(({ block, used }) => [block, used]),
+    [
+      [0, 256],
+      [1, 256],
+      [2, 256],
+      [3, 57],
+    ],
+  );
+});
+
 test('a tenant takes its own rested numbers first, after longer than the lease', async (t) => {
   const { clock, store, tenants } = await open(t);
   const [tenant] = tenants;

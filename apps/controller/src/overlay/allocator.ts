@@ -1,4 +1,5 @@
 import { formatAddress, type IpRange, parseAddress, parsePrefix } from '@sallyport/ip';
+import type { CompiledQuery } from 'kysely';
 import { lockShared } from '../db/across-tenants.ts';
 import type { Row } from '../db/schema.ts';
 import type { Tx } from '../db/store.ts';
@@ -24,8 +25,7 @@ export async function takeOverlay(tx: Tx, kind: 'gateway' | 'device', owner: str
     await tx.scoped.updateTable('overlay_leases').set(values).where('number', '=', rested).execute();
     return addressesOf(space, rested);
   }
-  const numbers = numbersIn(space.v4);
-  const fresh = freshNumber(tx, space, block) ?? (await takeBlock(tx, numbers));
+  const fresh = freshNumber(tx, space, block) ?? (await numberOfNewBlock(tx, space));
   if (fresh === null) throw new ApiError('overlay_exhausted', await whenAgain(tx));
   await tx.scoped.insert('overlay_leases', { number: fresh, ...values });
   return addressesOf(space, fresh);
@@ -46,7 +46,7 @@ const knownAs = ({ tenant }: Tx): string => `overlay numbers ${tenant}`;
 /** Reads where the next number comes from, once for all writes of a transaction that only take never used ones. */
 async function numbersOf(tx: Tx): Promise<Numbers> {
   const known = tx.known<Numbers>(knownAs(tx));
-  if (known !== undefined) return known;
+  if (known !== undefined && known.block !== null && known.block.used < blockSize) return known;
   // A block of which every number rests can be taken away by another tenant. What is read must be read under the lock.
   // Both statements are sent at once; the server runs the second one with the lock, on what was committed by then.
   const locked = lockShared(tx, 'numbers', 'together');
@@ -131,8 +131,21 @@ function freshNumber(tx: Tx, space: Space, open: Numbers['block']): number | nul
       .where('block', '=', block)
       .compile(),
   );
-  tx.know(knownAs(tx), { space, rested: null, block: { block, used: used + 1 } }, stored);
+  knowNumbers(tx, space, number, stored);
   return number;
+}
+
+/** Gives the tenant another block and returns a number of it; null when the tenant gets none. */
+async function numberOfNewBlock(tx: Tx, space: Space): Promise<number | null> {
+  const number = await takeBlock(tx, numbersIn(space.v4));
+  if (number !== null) knowNumbers(tx, space, number);
+  return number;
+}
+
+/** Keeps where the next number comes from, after one that was never used before. */
+function knowNumbers(tx: Tx, space: Space, number: number, stored?: CompiledQuery): void {
+  const block = { block: Math.floor(number / blockSize), used: (number % blockSize) + 1 };
+  tx.know(knownAs(tx), { space, rested: null, block }, stored);
 }
 
 async function whenAgain(tx: Tx): Promise<string> {
