@@ -1,12 +1,13 @@
 import type { Duplex } from 'node:stream';
 import pg from 'pg';
+import { bindMessage, type SentValue } from './bind-message.ts';
 
 /** A statement, and what becomes of it. */
 export interface Statement {
   readonly text: string;
   /** Under which the server keeps it; null: it is not worth keeping. */
   readonly name: string | null;
-  readonly values: readonly (string | Buffer | null)[];
+  readonly values: readonly SentValue[];
   readonly resolve: (answer: Answer) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -66,7 +67,7 @@ export class Batch extends (pg.Query as unknown as new (text: string) => DriverQ
         connection.parse({ name, text });
         if (name !== null) parsed.add(name);
       }
-      connection.bind({ statement: name, values });
+      connection._send(bindMessage(name ?? '', values));
       if (!isKept) connection.describe({ type: 'P' });
       connection.execute();
     }
@@ -133,7 +134,7 @@ export class Batch extends (pg.Query as unknown as new (text: string) => DriverQ
 }
 
 /** Returns a value as the server reads it. Throws when it is of no kind that columns have. */
-export function sentValue(value: unknown): string | Buffer | null {
+export function sentValue(value: unknown): SentValue {
   if (value === null || value === undefined) return null;
   if (typeof value === 'string') return value;
   if (value instanceof Uint8Array) return Buffer.from(value.buffer, value.byteOffset, value.byteLength);
@@ -150,7 +151,8 @@ interface DriverQuery {
 interface Wire {
   readonly stream: Duplex;
   parse(statement: { readonly name: string | null; readonly text: string }): void;
-  bind(values: { readonly statement: string | null; readonly values: Statement['values'] }): void;
+  /** Sends a message, unless the connection has ended. */
+  _send(message: Buffer): void;
   describe(portal: { readonly type: 'P' }): void;
   execute(): void;
   close(statement: { readonly type: 'S'; readonly name: string }): void;
