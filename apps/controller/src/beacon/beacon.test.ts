@@ -6,7 +6,7 @@ import { CompiledQuery } from 'kysely';
 import { until } from '../channel/testing/manual-time.ts';
 import type { GatewayFacts } from '../channel/types.ts';
 import { createSecretBox } from '../secrets/box.ts';
-import { openTestApp, type TestApp, testPostgres } from '../testing/harness.ts';
+import { openTestApp, openTestStore, type TestApp, testPostgres } from '../testing/harness.ts';
 import { Beacon, type BeaconDeps } from './beacon.ts';
 import { loadBeaconKeys } from './keys.ts';
 import { Knocker } from './testing/knocker.ts';
@@ -358,6 +358,12 @@ test('agents get both ports and the key that knocks; without a host or without p
   assert.deepEqual([late.port, late.peers()], [null, [knocks]]);
   assert.match(warnings.join(), /there is no beacon/);
   await late.stop();
+});
+
+test('a beacon that is off follows no commits', async (t) => {
+  const store = { ...(await openTestStore(t)), onCommit: () => assert.fail('it listens for commits') };
+  const { beacon } = await openBeacon(t, { store, listen: null });
+  assert.equal(beacon.port, null);
 });
 
 test('keys are looked up by an index', async (t) => {

@@ -65,7 +65,6 @@ const noOthers: OtherBeacons = { alone: () => true, any: () => false, see: () =>
 export class Beacon {
   readonly counters = new BeaconCounters();
   readonly #deps: BeaconDeps;
-  readonly #known: KnownAgents;
   readonly #mappings = new Mappings();
   readonly #announcer: Announcer;
   readonly #ports: readonly BeaconPort[];
@@ -82,18 +81,8 @@ export class Beacon {
     this.#elapsed = deps.elapsed ?? (() => performance.now());
     this.#heardSince = this.#elapsed();
     this.#others = deps.others ?? noOthers;
-    this.#known = new KnownAgents(deps.store, deps.log, (publicKey, agent) => this.#gone(publicKey, agent));
     this.#announcer = new Announcer({ ...deps, timers: deps.timers ?? systemTimers });
-    this.#ports = deps.keys.ports.map(
-      ({ privateKey }, index) =>
-        new BeaconPort({
-          privateKey,
-          known: this.#known,
-          counters: this.counters,
-          seen: (agent, source) => this.#seen(agent, index === 0 ? 0 : 1, source),
-          log: deps.log,
-        }),
-    );
+    this.#ports = deps.listen === null ? [] : this.#makePorts();
   }
 
   /** Opens both ports, or neither. Then it logs why, and the controller continues without a beacon. */
@@ -188,6 +177,18 @@ export class Beacon {
     this.#deps.placed?.();
     this.#announcer.stop();
     await Promise.all(this.#ports.map((port) => port.close()));
+  }
+
+  #makePorts(): BeaconPort[] {
+    const { store, keys, log } = this.#deps;
+    const known = new KnownAgents(store, log, (publicKey, agent) => this.#gone(publicKey, agent));
+    return keys.ports.map(
+      ({ privateKey }, index) =>
+        new BeaconPort({
+          ...{ privateKey, known, log, counters: this.counters },
+          seen: (agent, source) => this.#seen(agent, index === 0 ? 0 : 1, source),
+        }),
+    );
   }
 
   async #tryPorts({ host, port }: NonNullable<BeaconSettings['listen']>): Promise<void> {

@@ -22,7 +22,8 @@ const rememberedKeys = 100_000;
 
 /**
  * Public keys that the beacon answers: those of gateways and of active native devices. A key that was looked up is kept
- * until the change log names its agent. A deleted agent is unknown from its commit on.
+ * until the change log names its agent. A deleted agent is unknown from its commit on. Logs of tenants without a known agent
+ * are not read: their commits only end what is remembered of strangers.
  */
 export class KnownAgents {
   readonly #store: Store;
@@ -30,9 +31,10 @@ export class KnownAgents {
   readonly #log: { readonly warn: (facts: object, text: string) => void };
   readonly #byKey = new Map<string, KnownAgent>();
   readonly #keyOf = new Map<string, string>();
+  readonly #byTenant = new Map<string, Set<KnownAgent>>();
   readonly #strangers = new Set<string>();
   readonly #follower: LogFollower;
-  /** Grows with every change of an agent: a row that was read before one of them is not kept. */
+  /** Grows with every change after which a stranger may be an agent. */
   #generation = 0;
 
   /** `gone` is called when a key that was found no longer belongs to that agent. */
@@ -61,7 +63,9 @@ export class KnownAgents {
     for (let attempt = 0; attempt < 3; attempt++) {
       const generation = this.#generation;
       const found = await this.#read(publicKey);
-      if (generation === this.#generation) return this.#remember(publicKey, found);
+      if (found === null) {
+        if (generation === this.#generation) return this.#rememberStranger(publicKey);
+      } else if (this.#follower.startAt(found.agent.tenant, found.revision)) return this.#remember(found.agent);
     }
     // Commits came during each read. The agent knocks again.
     return null;
@@ -89,21 +93,24 @@ export class KnownAgents {
     return { agent: { role: row.role, id: row.id, tenant: row.tenant_id, publicKey }, revision: row.revision };
   }
 
-  #remember(publicKey: string, found: Found | null): KnownAgent | null {
-    if (found === null) {
-      this.#strangers.add(publicKey);
-      const [oldest] = this.#strangers;
-      if (this.#strangers.size > rememberedKeys && oldest !== undefined) this.#strangers.delete(oldest);
-      return null;
-    }
-    const { agent, revision } = found;
-    this.#follower.startAt(agent.tenant, revision);
-    // The agent was found under another key before, and the change is not followed yet. The older key is not its own
-    // any more.
-    const before = this.#byKey.get(this.#keyOf.get(agent.id) ?? '');
-    if (before !== undefined && before.publicKey !== publicKey) this.#drop(before);
+  #rememberStranger(publicKey: string): null {
+    this.#strangers.add(publicKey);
+    const [oldest] = this.#strangers;
+    if (this.#strangers.size > rememberedKeys && oldest !== undefined) this.#strangers.delete(oldest);
+    return null;
+  }
+
+  #remember(agent: KnownAgent): KnownAgent {
+    const { id, tenant, publicKey } = agent;
+    const owner = this.#byKey.get(publicKey);
+    // Two look-ups ran at the same time.
+    if (owner?.id === id) return owner;
+    this.#byTenant.set(tenant, (this.#byTenant.get(tenant) ?? new Set()).add(agent));
+    // The key had another owner before, or the agent another key, and the change is not followed yet.
+    const before = this.#byKey.get(this.#keyOf.get(id) ?? '');
+    for (const outdated of [owner, before]) if (outdated !== undefined) this.#drop(outdated);
     this.#byKey.set(publicKey, agent);
-    this.#keyOf.set(agent.id, publicKey);
+    this.#keyOf.set(id, publicKey);
     const [oldest] = this.#byKey.values();
     if (this.#byKey.size > rememberedKeys && oldest !== undefined) this.#drop(oldest);
     return agent;
@@ -115,7 +122,7 @@ export class KnownAgents {
     this.#generation++;
     this.#strangers.clear();
     if (agents === null) {
-      for (const agent of this.#byKey.values()) if (agent.tenant === tenant) this.#checkLater(agent);
+      for (const agent of this.#byTenant.get(tenant) ?? []) this.#checkLater(agent);
       return;
     }
     for (const { id, op } of agents) {
@@ -143,6 +150,12 @@ export class KnownAgents {
   #drop(agent: KnownAgent): void {
     this.#byKey.delete(agent.publicKey);
     if (this.#keyOf.get(agent.id) === agent.publicKey) this.#keyOf.delete(agent.id);
+    const others = this.#byTenant.get(agent.tenant);
+    others?.delete(agent);
+    if (others?.size === 0) {
+      this.#byTenant.delete(agent.tenant);
+      this.#follower.stop(agent.tenant);
+    }
     this.#gone(agent.publicKey, agent.id);
   }
 }

@@ -5,8 +5,8 @@ import type { LoggedChange, LoggedRevision, Store } from './types.ts';
 /** What a follower of the logs reports. */
 export interface LogFollowerEvents {
   /**
-   * These objects of a tenant changed; null: any of them may have, because the log does not go back to the follower's
-   * revision. The same change may be given twice.
+   * These objects of a tenant changed; null: any of them may have, because the tenant is not followed, or its log does not go
+   * back far enough. The same change may be given twice.
    */
   readonly changed: (tenant: string, changes: readonly LoggedChange[] | null) => void;
   /** The log could not be read. The follower tries again. */
@@ -27,13 +27,13 @@ const restAfter = (tookMs: number): number => Math.min(4 * tookMs, mostRestMs);
 const mostRestMs = 200;
 
 /**
- * Follows the logs of all tenants for a consumer that keeps something in memory about many of them. While logs are read,
- * those that others write to wait, and are read together.
+ * Follows the logs of tenants for a consumer that keeps something in memory about many of them. While logs are read, those
+ * that others write to wait, and are read together. Nothing is read of a tenant that the consumer keeps nothing about.
  */
 export class LogFollower {
   readonly #store: Store;
   readonly #events: LogFollowerEvents;
-  /** Revision up to which each tenant was followed. */
+  /** Revision up to which each tenant was followed. Others are not followed. */
   readonly #at = new Map<string, number>();
   readonly #retryMs: number;
   readonly #logs: JoinedLookUps<string, LogPart>;
@@ -44,8 +44,12 @@ export class LogFollower {
     this.#retryMs = retry;
     this.#logs = new JoinedLookUps(
       (tenants) => {
-        const asked = tenants.map((tenant) => ({ tenant, after: this.#at.get(tenant) ?? 0 }));
-        return store.read((db) => readLogs(db, asked));
+        const asked = tenants.flatMap((tenant) => {
+          const after = this.#at.get(tenant);
+          return after === undefined ? [] : { tenant, after };
+        });
+        // Each tenant's log is read by one statement, so it needs no transaction.
+        return readLogs(store.db, asked);
       },
       mostTenants,
       restAfter,
@@ -54,27 +58,40 @@ export class LogFollower {
   }
 
   /**
-   * To be called with the revision at which the consumer read something about the tenant. Only the first call for a
-   * tenant has an effect.
+   * Follows a tenant. To be called with the revision at which the consumer read something about it. Returns false when later
+   * changes have been reported already: then the consumer must read again.
    */
-  startAt(tenant: string, revision: number): void {
-    if (!this.#at.has(tenant)) this.#at.set(tenant, revision);
+  startAt(tenant: string, revision: number): boolean {
+    const at = this.#at.get(tenant);
+    if (at !== undefined) return at <= revision;
+    const { log } = this.#store;
+    log.heard({ tenant, revision });
+    this.#at.set(tenant, revision);
+    // A notice may have come before. The caller keeps what it has read first.
+    if (log.head(tenant) > revision) queueMicrotask(() => this.#noticed(tenant));
+    return true;
+  }
+
+  /** The consumer keeps nothing about the tenant any more. */
+  stop(tenant: string): void {
+    this.#at.delete(tenant);
   }
 
   #noticed(tenant: string): void {
     const { log } = this.#store;
     const [at, head] = [this.#at.get(tenant), log.head(tenant)];
-    const recent = at === undefined ? null : log.recent(tenant, at);
-    if (at === undefined) this.#take(tenant, head, null);
-    else if (recent === null) this.#read(tenant).catch((error: unknown) => this.#failed(tenant, error));
+    if (at === undefined) return void this.#events.changed(tenant, null);
+    const recent = log.recent(tenant, at);
+    if (recent === null) this.#read(tenant, head).catch((error: unknown) => this.#failed(tenant, error));
     else if (recent.length > 0) this.#take(tenant, head, changesOf(recent));
   }
 
-  async #read(tenant: string): Promise<void> {
+  async #read(tenant: string, heard: number): Promise<void> {
     const part = await this.#logs.find(tenant);
     // The tenant was deleted.
-    if (part === null) this.#take(tenant, 0, null);
-    else this.#take(tenant, part.head, part.revisions && changesOf(part.revisions));
+    if (part === null) return this.#take(tenant, 0, null);
+    if (part.head < heard) throw new Error('the database that answered lacks a revision that was heard of');
+    this.#take(tenant, part.head, part.revisions && changesOf(part.revisions));
   }
 
   #failed(tenant: string, error: unknown): void {
@@ -83,7 +100,8 @@ export class LogFollower {
   }
 
   #take(tenant: string, to: number, changes: readonly LoggedChange[] | null): void {
-    this.#at.set(tenant, Math.max(to, this.#at.get(tenant) ?? 0));
+    const at = this.#at.get(tenant);
+    if (at !== undefined) this.#at.set(tenant, Math.max(to, at));
     this.#events.changed(tenant, changes);
   }
 }
