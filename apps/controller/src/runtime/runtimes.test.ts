@@ -243,6 +243,34 @@ test('a tenant without followers is dropped, and comes back the same', async (t)
   assert.equal((await runtimes.current(one.id))?.hash, before?.hash);
 });
 
+test('commits of a tenant without followers are not followed until somebody asks', async (t) => {
+  const app = await openTestApp(t);
+  let reads = 0;
+  const read: typeof app.store.read = (work) => {
+    reads++;
+    return app.store.read(work);
+  };
+  const runtimes = freshRuntimes(app, { ...app.store, read });
+  const one = await gateway(app, 'one');
+  const state = (await runtimes.current(one.id)) ?? assert.fail();
+  const change = async (mtu: number) => {
+    const body = { name: 'one', wireguardPort: '51820', mtu };
+    const { status, text } = await app.request('PATCH', `/tenants/gateways/${one.id}`, { body });
+    assert.equal(status, 200, text);
+  };
+  reads = 0;
+  await change(1300);
+  await change(1320);
+  assert.equal(reads, 0);
+  const follower = new Follower(t, runtimes, one.id, state);
+  const now = await runtimes.current(one.id);
+  assert.notEqual(now?.hash, state.hash);
+  assert.equal(follower.hash, now?.hash, 'a follower gets what it has missed');
+  assert.equal(reads, 1);
+  await change(1340);
+  assert.equal((await runtimes.current(one.id))?.hash, follower.hash);
+});
+
 test('a runtime that could not follow a commit tries again by itself', async (t) => {
   const app = await openTestApp(t);
   let fails = 0;

@@ -43,7 +43,10 @@ export class TenantRuntimes implements DesiredStates {
   constructor(deps: RuntimesDeps) {
     this.#deps = deps;
     this.#facts = new VolatileFacts(deps.whereabouts, deps.beacons ?? (() => []));
-    deps.store.onCommit(({ tenant }) => this.#tenants.get(tenant)?.runtime.noticed());
+    deps.store.onCommit(({ tenant }) => {
+      // Without a follower, the next question brings the tenant up to date first.
+      if (this.#followed.get(tenant)?.size) this.#tenants.get(tenant)?.runtime.noticed();
+    });
   }
 
   async current(agent: string, known?: string): Promise<DesiredState | null> {
@@ -195,6 +198,7 @@ export class TenantRuntimes implements DesiredStates {
 
   #follow(tenant: string, agent: string): void {
     this.#followed.set(tenant, (this.#followed.get(tenant) ?? new Set()).add(agent));
+    this.#tenants.get(tenant)?.runtime.noticed();
   }
 }
 
