@@ -112,9 +112,8 @@ export class ControllerLock {
   /** One after the other, as the driver wants it. */
   async #sendAll(): Promise<void> {
     for (let next = this.#unsent[0]; next !== undefined; next = this.#unsent[0]) {
-      const texts = next;
-      if (this.#held)
-        await this.#alone((client) => client.query('SELECT pg_notify($1, $2)', texts)).catch(() => undefined);
+      const notification = { name: 'notify', text: 'SELECT pg_notify($1, $2)', values: next };
+      if (this.#held) await this.#alone((client) => client.query(notification)).catch(() => undefined);
       this.#unsent.shift();
     }
   }
