@@ -7,6 +7,7 @@ import { unscoped } from '../db/scoped.ts';
 import type { Store } from '../db/store.ts';
 import type { ReplicaFigures } from '../http/replica-metrics.ts';
 import { thisReplica } from './alone.ts';
+import { CommitNotices, readNotice } from './commit-notices.ts';
 import { Joiner, type Message, partsOf } from './messages.ts';
 import { StoredFacts } from './stored-facts.ts';
 import type { MessageHandler, Replica, Replicas } from './types.ts';
@@ -17,16 +18,12 @@ const [pollMs, beatMs, leaseMs] = [500, 2_000, 6_000];
 const detachedMs = 1_000;
 /** Silence of the database after which nothing is signed. */
 const signingMs = 10_000;
-/** Commits that happen within this time are told together. */
-const noticeMs = 5;
 /** Rows of replicas that ended this long ago are removed. */
 const forgottenMs = 24 * 3600_000;
 /** Questions that wait for an answer at the same time. */
 const mostQuestions = 10_000;
 /** Warnings that are remembered, so that they are not repeated. */
 const mostWarnings = 1_000;
-/** Characters of a notification. */
-const noticeLength = 7_800;
 
 const everybody = 'sallyport';
 const channelOf = (id: string): string => `sallyport_${id.replaceAll('-', '')}`;
@@ -55,8 +52,7 @@ export class SharedReplicas implements Replicas {
   readonly #listeners = new Set<() => void>();
   readonly #questions = new Map<number, (answer: unknown) => void>();
   readonly #joiner = new Joiner();
-  /** Revisions to tell the others, by tenant. */
-  readonly #commits = new Map<string, number>();
+  readonly #commits: CommitNotices;
   readonly #detachedAt = new Map<string, number>();
   #others = new Map<string, Replica>();
   #timer: NodeJS.Timeout | null = null;
@@ -82,19 +78,22 @@ export class SharedReplicas implements Replicas {
     this.facts = new StoredFacts({
       store,
       self: self.id,
-      stored: (number) => this.#database.notify(everybody, `F ${self.id} ${number}`),
+      stored: () => this.#tellFacts(),
       failed: (err) => log.warn({ err }, 'facts could not be stored or read; will try again'),
     });
+    this.#commits = new CommitNotices(
+      () => !this.#isAlone,
+      (text) => void database.notify(everybody, `C ${self.id} ${text}`),
+    );
     store.onCommit(({ tenant, revision }) => {
-      if (!this.#foreign) this.#committed(tenant, revision);
+      if (!this.#foreign) this.#commits.committed(tenant, revision);
     });
   }
 
   /** Makes this replica known. To be called before it serves. */
   async start(): Promise<void> {
     await forgetReplicas(this.#db, this.#store.now() - forgottenMs);
-    await this.#beat();
-    await this.#look();
+    await this.#pollNow();
     this.#timer = setInterval(() => void this.#poll(), pollMs).unref();
   }
 
@@ -103,7 +102,7 @@ export class SharedReplicas implements Replicas {
     this.abandon();
     await this.#polling;
     await this.facts.settled().catch((err: unknown) => this.#log.warn({ err }, 'facts could not be stored'));
-    this.#tellCommits();
+    this.#commits.tell();
     await endReplica(this.#db, this.self.id, this.#store.now() - leaseMs).catch(() => undefined);
   }
 
@@ -152,6 +151,7 @@ export class SharedReplicas implements Replicas {
   }
 
   tell(to: string, topic: string, body: unknown): void {
+    if (to === 'others' && this.#isAlone) return;
     this.#send(to === 'others' ? everybody : channelOf(to), { kind: 'tell', topic, body, question: 0 });
   }
 
@@ -179,8 +179,9 @@ export class SharedReplicas implements Replicas {
     const [kind, from, rest] = /^(\w) (\S+) (.*)$/s.exec(payload)?.slice(1) ?? [];
     if (from === this.self.id || this.#stopped) return;
     try {
-      if (kind === 'C' && rest !== undefined) this.#heardCommits(rest);
-      else if (kind === 'F' && from !== undefined) this.facts.heard(from, Number(rest));
+      if (kind === 'C' && rest !== undefined)
+        for (const { tenant, revision } of readNotice(rest)) this.#noticed(tenant, revision);
+      else if (kind === 'F' && from !== undefined) this.#heardFacts(from, Number(rest));
       else if (kind === 'M' && from !== undefined && rest !== undefined) this.#heardPart(from, rest);
       else this.#warnOnce(`kind ${kind}`, { kind }, 'a notification of a kind that this version does not know');
     } catch (err) {
@@ -195,37 +196,23 @@ export class SharedReplicas implements Replicas {
     void this.#poll();
   }
 
+  get #isAlone(): boolean {
+    return this.#others.size === 0;
+  }
+
   get #db() {
     return unscoped(this.#store.db, 'a replica works for all tenants');
   }
 
-  #committed(tenant: string, revision: number): void {
-    if (this.#commits.size === 0) setTimeout(() => this.#tellCommits(), noticeMs);
-    this.#commits.set(tenant, Math.max(revision, this.#commits.get(tenant) ?? 0));
+  #tellFacts(): void {
+    if (!this.#isAlone) this.#database.notify(everybody, `F ${this.self.id} ${this.facts.number}`);
   }
 
-  #tellCommits(): void {
-    const head = `C ${this.self.id}`;
-    let text = head;
-    for (const [tenant, revision] of this.#commits) {
-      const part = ` ${tenant}:${revision}`;
-      if (text.length + part.length > noticeLength) {
-        this.#database.notify(everybody, text);
-        text = head;
-      }
-      text += part;
-    }
-    this.#commits.clear();
-    if (text !== head) this.#database.notify(everybody, text);
-  }
-
-  #heardCommits(text: string): void {
-    for (const part of text.split(' ')) {
-      const [tenant, revision] = part.split(':');
-      if (tenant === undefined || !Number.isSafeInteger(Number(revision)))
-        throw new Error('a commit without a revision');
-      this.#noticed(tenant, Number(revision));
-    }
+  /** The first thing that a replica tells of is its facts. */
+  #heardFacts(from: string, number: number): void {
+    this.facts.heard(from, number);
+    // A look under way may have been too early.
+    if (!this.#others.has(from)) void Promise.resolve(this.#polling).then(() => this.#poll());
   }
 
   #noticed(tenant: string, revision: number): void {
@@ -296,8 +283,12 @@ export class SharedReplicas implements Replicas {
   }
 
   async #pollNow(): Promise<void> {
-    if (performance.now() - this.#beatAt >= beatMs) await this.#beat();
+    const silentMs = performance.now() - this.#beatAt;
+    const wasAlone = this.#isAlone;
+    if (silentMs >= beatMs) await this.#beat();
     await this.#look();
+    // Others may not know this replica, and tell it nothing until they do.
+    if (wasAlone || silentMs >= leaseMs) this.#greet();
     await this.#catchUp();
     this.facts.write();
   }
@@ -319,6 +310,12 @@ export class SharedReplicas implements Replicas {
     );
     this.self = { ...this.self, seenAt: now };
     this.#beatAt = began;
+  }
+
+  /** Makes the others look for this replica, and tells what has waited for them. */
+  #greet(): void {
+    this.#tellFacts();
+    this.#commits.tell();
   }
 
   /** Looks who is alive, and which facts there are: also those of replicas that have ended. */
