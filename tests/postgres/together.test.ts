@@ -14,8 +14,9 @@ import { createStore, type Store, type Tx } from '../../apps/controller/src/db/s
 import { verifyAudit } from '../../apps/controller/src/features/audit/verify.ts';
 import { createTenant } from '../../apps/controller/src/features/tenants/commands.ts';
 import { takeOverlay } from '../../apps/controller/src/overlay/allocator.ts';
+import { cleanUp, openTestApp } from '../../apps/controller/src/testing/harness.ts';
 import { asAdmin } from '../../apps/controller/src/testing/postgres.ts';
-import { openSharedStores } from '../../apps/controller/src/testing/shared-stores.ts';
+import { openSharedStores, type SharedStores } from '../../apps/controller/src/testing/shared-stores.ts';
 import { Relay } from './relay.ts';
 
 const cleanup = new Cleanup();
@@ -60,16 +61,36 @@ const create = async (tx: Tx): Promise<void> => {
   tx.changed({ kind: 'device', id, op: 'create', before: null, after: { id } });
 };
 
-test('a write asks the server twice: with the lock and with the commit, also after another controller wrote', async (t) => {
-  const { clock, stores, place, tenant, write } = await open(t);
+/** A store of the database whose messages to the server are counted. */
+async function counted(t: TestContext, { clock, place }: Pick<SharedStores, 'clock' | 'place'>) {
   const relay = await new Counter(join(server.folder, `.s.PGSQL.${server.port}`)).listen();
   const pool = new PostgresPool({ ...place, host: '127.0.0.1', port: relay.port }, () => true);
   const dialect = postgresDialect(pool);
   const store = createStore(new Kysely<Database>({ dialect }), () => clock.now, new Quotas());
-  t.after(async () => {
+  cleanUp(t, async () => {
     await store.close();
     relay.stop();
   });
+  return { store, relay };
+}
+
+test('a request that writes asks the server twice, with what finds its caller', async (t) => {
+  const { store, relay } = await counted(t, await openSharedStores(t, server.url()));
+  const app = await openTestApp(t, { store });
+  const create = (n: number) =>
+    app.request('POST', '/tenants/gateways', { body: { name: `g${n}`, wireguardPort: '51820' } });
+  await create(0);
+  for (let n = 1; n < 4; n++) {
+    const { messages } = relay;
+    assert.equal((await create(n)).status, 201);
+    assert.equal(relay.messages - messages, 2);
+  }
+});
+
+test('a write asks the server twice: with the lock and with the commit, also after another controller wrote', async (t) => {
+  const opened = await open(t);
+  const { stores, tenant, write } = opened;
+  const { store, relay } = await counted(t, opened);
   const [other] = stores;
   other.onCommit((notice) => store.noticed(notice));
   await write(store, create);

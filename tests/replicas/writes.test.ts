@@ -67,6 +67,63 @@ test('a tenant exceeds no quota by writing through two replicas at once', async 
   assert.deepEqual([(await create(21)).status, (await create(22)).status].toSorted(), [201, 409]);
 });
 
+test('a key that was deleted through one replica writes nothing through another that remembers it', async (t) => {
+  const { clock, stores } = await openSharedStores(t, postgres.server.url());
+  const a = await openTestApp(t, { store: stores[0] });
+  const b = await openTestApp(t, { store: stores[1] });
+  const { json: made } = await a.request('POST', '/tenants/api-keys', { body: { name: 'k', role: 'ADMIN' } });
+  const day = 24 * 3600_000;
+  const { json: short } = await a.request('POST', '/tenants/api-keys', {
+    body: { name: 'short', role: 'ADMIN', expiresAt: new Date(clock.now + day).toISOString() },
+  });
+  const group = (name: string, key: string) => b.request('POST', '/tenants/groups', { key, body: { name, roles: [] } });
+  for (const { key } of [made, short]) assert.equal((await group('before', key)).status, 201);
+  assert.equal((await group('again', made.key)).status, 201);
+  const { json: present } = await b.request('POST', '/tenants/groups', { body: { name: 'g', roles: [] } });
+
+  assert.equal((await a.request('DELETE', `/tenants/api-keys/${made.id}`)).status, 204);
+  clock.now += day;
+  const events = () => stores[0].db.selectFrom('audit_events').select('object_id').execute();
+  const before = await events();
+  for (const { key } of [made, short]) {
+    const refused = [
+      group('after', key),
+      b.request('POST', '/tenants/groups', { key, body: { name: 7 } }),
+      b.request('DELETE', `/tenants/groups/${present.id}`, { key }),
+      b.request('DELETE', '/tenants/groups/00000000-0000-7000-8000-000000000000', { key }),
+    ];
+    for (const { status, json } of await Promise.all(refused))
+      assert.deepEqual([status, json.code], [401, 'unauthenticated']);
+  }
+  assert.equal((await events()).length, before.length);
+  assert.equal((await b.request('GET', `/tenants/groups/${present.id}`)).status, 200);
+});
+
+test('a key that deletes itself writes nothing behind that in the same commit', async (t) => {
+  const { a, b } = await open(t);
+  const body = { name: 'k', role: 'OWNER' };
+  for (let n = 0; n < 5; n++) {
+    const { json } = await a.request('POST', '/tenants/api-keys', { body });
+    const { key } = json;
+    const group = (name: string) => b.request('POST', '/tenants/groups', { key, body: { name, roles: [] } });
+    assert.equal((await group('first')).status, 201);
+    const deleted = b.request('DELETE', `/tenants/api-keys/${json.id}`, { key });
+    const others = [group('second'), group('third')];
+    assert.equal((await deleted).status, 204);
+    const made = (await Promise.all(others)).filter(({ status }) => status === 201);
+    const events = await a.store.db
+      .selectFrom('audit_events')
+      .select('action')
+      .where('actor_id', '=', json.id)
+      .orderBy('revision')
+      .execute();
+    assert.deepEqual(
+      events.map(({ action }) => action),
+      ['createGroup', ...made.map(() => 'createGroup'), 'deleteApiKey'],
+    );
+  }
+});
+
 test('a change feed goes on at another replica, and misses and repeats nothing', async (t) => {
   const { a, b, key } = await open(t);
   const urls = [await listen(a), await listen(b)];

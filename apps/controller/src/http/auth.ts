@@ -1,5 +1,6 @@
 import type { Operation } from '@sallyport/contract';
 import type { FastifyRequest } from 'fastify';
+import type { Tx } from '../db/store.ts';
 import { ApiError } from '../errors.ts';
 import type { Caller } from './handlers.ts';
 
@@ -7,6 +8,13 @@ import type { Caller } from './handlers.ts';
 export interface KeyAuthenticator {
   /** Returns null when the key is unknown or has expired. */
   authenticate(key: string): Promise<Caller | null>;
+  /**
+   * Returns the caller that a key belonged to when it was looked up last; null when that is not known. For writes, which
+   * look it up again under the lock of the tenant, so that it takes no answer of its own.
+   */
+  guess(key: string): Caller | null;
+  /** Looks up under the lock of a write whether a guess is right. */
+  confirm(tx: Tx, guess: Caller): Promise<boolean>;
 }
 
 /** Finds the caller that a session token belongs to. */
@@ -48,6 +56,13 @@ export async function authorise(deps: AuthDeps, request: FastifyRequest, operati
   if (operation.fresh && caller.session !== null && caller.session.freshUntil <= deps.now())
     throw new ApiError('fresh_sign_in_required');
   return caller;
+}
+
+/** Returns who probably calls a write, and has the right to it. The write must confirm it; null: nobody knows yet. */
+export function guessCaller({ keys }: AuthDeps, request: FastifyRequest, { right }: Operation): Caller | null {
+  const { apikey } = request.headers;
+  const guess = typeof apikey === 'string' ? keys.guess(apikey) : null;
+  return guess !== null && right !== null && guess.rights.includes(right) ? guess : null;
 }
 
 const refusal = ({ role, session }: Caller, right: string): string =>

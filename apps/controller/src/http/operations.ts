@@ -11,7 +11,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Change, Store, Tx, WriteContext } from '../db/store.ts';
 import { ApiError, invalidField } from '../errors.ts';
 import type { SecretBox } from '../secrets/box.ts';
-import { type AuthDeps, authorise, cookieOf, returnCookie, sessionCookie } from './auth.ts';
+import { type AuthDeps, authorise, cookieOf, guessCaller, returnCookie, sessionCookie } from './auth.ts';
 import {
   type ActAnswer,
   type ActContext,
@@ -67,12 +67,15 @@ export function registerOperations(
       ...(operation.stream === undefined ? {} : { exposeHeadRoute: false }),
       // Before the body is read, so that a request without a key parses nothing.
       onRequest: async (request) => {
-        const caller = await authorise(deps.auth, request, operation);
+        const guess = 'write' in handler && !isDryRun(request) ? guessCaller(deps.auth, request, operation) : null;
+        const caller = guess ?? (await authorise(deps.auth, request, operation));
         if (caller === null) return;
         callers.set(request, caller);
+        if (guess !== null) guesses.add(request);
         deps.known(request.raw.socket);
       },
-      handler: (request, reply) => serve(deps, running, name, operation, handler, request, reply),
+      handler: (request, reply) =>
+        served(deps.auth, operation, request, () => serve(deps, running, name, operation, handler, request, reply)),
     });
   }
   refuseShadowed(app, basePath);
@@ -104,6 +107,41 @@ type AnyHandler = Handler<OperationName>;
 type AnyInput = Parameters<Extract<AnyHandler, { read: unknown }>['read']>[1];
 
 const callers = new WeakMap<FastifyRequest, Caller>();
+/** Requests whose caller is not confirmed yet. */
+const guesses = new WeakSet<FastifyRequest>();
+
+const isDryRun = ({ query }: FastifyRequest): boolean => (query as { 'dry-run'?: unknown })['dry-run'] !== undefined;
+
+/** The caller is not who it was when its key was looked up last. */
+class WrongGuess extends Error {}
+
+/** Serves a request. Nobody is told anything but who has been looked up. */
+async function served<T>(auth: AuthDeps, operation: Operation, request: FastifyRequest, serve: () => Promise<T>) {
+  try {
+    return await serve();
+  } catch (error) {
+    if (!guesses.delete(request)) throw error;
+    const caller = await authorise(auth, request, operation);
+    if (!(error instanceof WrongGuess)) throw error;
+    if (caller !== null) callers.set(request, caller);
+    return serve();
+  }
+}
+
+/** Does the work of a write, and looks its caller up meanwhile. The work is undone when the guess was wrong. */
+async function confirmed<T>(
+  { keys }: AuthDeps,
+  tx: Tx,
+  request: FastifyRequest,
+  work: (tx: Tx) => Promise<T>,
+): Promise<T> {
+  const [isRight, done] = await Promise.allSettled([keys.confirm(tx, contextOf(request).caller), work(tx)]);
+  if (isRight.status === 'rejected') throw isRight.reason;
+  if (!isRight.value) throw new WrongGuess();
+  guesses.delete(request);
+  if (done.status === 'rejected') throw done.reason;
+  return done.value;
+}
 
 async function serve(
   deps: OperationDeps,
@@ -143,11 +181,9 @@ async function serve(
     reply.header('etag', planTagOf(revision));
     return send(reply, 200, undefined, JSON.stringify({ revision, changes, ...(await access()) }));
   }
-  const sent = await running.guard(once, () =>
-    deps.store.write(by, (tx) =>
-      onceOnly(tx, deps.box, operation, once, async () => sentOf(operation, await write(tx))),
-    ),
-  );
+  const work = (tx: Tx) => onceOnly(tx, deps.box, operation, once, async () => sentOf(operation, await write(tx)));
+  const done = guesses.has(request) ? (tx: Tx) => confirmed(deps.auth, tx, request, work) : work;
+  const sent = await running.guard(once, () => deps.store.write(by, done));
   if (sent.etag !== null) reply.header('etag', sent.etag);
   if (sent.replayed) reply.header('idempotency-replayed', 'true');
   return send(reply, sent.status, undefined, sent.body);

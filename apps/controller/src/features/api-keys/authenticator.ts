@@ -5,7 +5,7 @@ import { JoinedLookUps } from '../../db/look-ups.ts';
 import type { Row } from '../../db/schema.ts';
 import { unscoped } from '../../db/scoped.ts';
 import { isShared, noticeRead } from '../../db/shared.ts';
-import type { Store } from '../../db/store.ts';
+import type { Store, Tx } from '../../db/store.ts';
 import { inTransaction } from '../../db/transactions.ts';
 import type { KeyAuthenticator } from '../../http/auth.ts';
 import type { Caller } from '../../http/handlers.ts';
@@ -23,12 +23,15 @@ const rememberedKeys = 100_000;
 
 /**
  * Finds callers by API key. In the embedded database, keys are looked up once and remembered until a commit changes them.
- * In PostgreSQL, another replica may change them, so each request looks its key up. Times of use are written later.
+ * In PostgreSQL, another replica may change them, so each request looks its key up: a write under the lock of the tenant,
+ * with its first questions, and everything else before. Times of use are written later.
  */
 export class ApiKeyAuthenticator implements KeyAuthenticator {
   readonly #store: Store;
   readonly #remembers: boolean;
   readonly #known = new Map<string, Known>();
+  /** The hashes of keys by the callers that they belonged to. */
+  readonly #hashes = new WeakMap<Caller, string>();
   readonly #lookUps = new JoinedLookUps<string, Known>((hashes) => this.#lookUp(hashes), keysPerQuery);
   #used = new Map<string, number>();
 
@@ -42,9 +45,38 @@ export class ApiKeyAuthenticator implements KeyAuthenticator {
     const hash = hashKey(key);
     const known = this.#remembered(hash) ?? (await this.#lookUps.find(hash));
     const now = this.#store.now();
-    if (known === null || (known.expiresAt !== null && known.expiresAt <= now)) return null;
+    if (known === null || hasExpired(known.expiresAt, now)) return null;
     this.#used.set(known.caller.actor.id, now);
     return known.caller;
+  }
+
+  guess(key: string): Caller | null {
+    if (this.#remembers || key.length > longestKey) return null;
+    const known = this.#known.get(hashKey(key));
+    const now = this.#store.now();
+    if (known === undefined || hasExpired(known.expiresAt, now)) return null;
+    this.#used.set(known.caller.actor.id, now);
+    return known.caller;
+  }
+
+  async confirm(tx: Tx, guess: Caller): Promise<boolean> {
+    const hash = this.#hashes.get(guess) ?? '';
+    const name = `API key ${hash}`;
+    const known = tx.known<Promise<KeyRow | undefined>>(name);
+    const asked = known ?? this.#underLock(tx, hash);
+    // Kept at once: whatever the work writes makes the transaction forget it.
+    if (known === undefined) tx.know(name, asked);
+    const row = await asked;
+    const isRight = row !== undefined && !hasExpired(row.expires_at, tx.now) && isOf(row, guess);
+    if (!isRight) this.#known.delete(hash);
+    return isRight;
+  }
+
+  async #underLock({ scoped, tenant }: Tx, hash: string): Promise<KeyRow | undefined> {
+    const [row] = await scoped.run('find API key', [tenant, hash], () =>
+      scoped.selectFrom('api_keys').select(['id', 'name', 'role', 'expires_at']).where('hash', '=', hash).compile(),
+    );
+    return row;
   }
 
   /** Last use of a key that is not written yet. */
@@ -71,7 +103,7 @@ export class ApiKeyAuthenticator implements KeyAuthenticator {
 
   /** Follows the log up to the present, so that a change of a key counts from its commit on. */
   #remembered(hash: string): Known | null {
-    const known = this.#known.get(hash);
+    const known = this.#remembers ? this.#known.get(hash) : undefined;
     if (known === undefined) return null;
     const news = this.#store.log.recent(known.caller.tenant, known.revision);
     if (news?.some(({ changes }) => changes.some(({ kind }) => kind === 'api-key')) === false) {
@@ -106,7 +138,7 @@ export class ApiKeyAuthenticator implements KeyAuthenticator {
       session: null,
     };
     const known = { caller, expiresAt: row.expires_at, revision: row.revision };
-    if (!this.#remembers) return known;
+    this.#hashes.set(caller, row.hash);
     this.#known.set(row.hash, known);
     const [oldest] = this.#known.keys();
     if (this.#known.size > rememberedKeys && oldest !== undefined) this.#known.delete(oldest);
@@ -114,9 +146,13 @@ export class ApiKeyAuthenticator implements KeyAuthenticator {
   }
 }
 
-type FoundKey = Pick<Row<'api_keys'>, 'id' | 'tenant_id' | 'name' | 'role' | 'expires_at' | 'hash'> & {
-  readonly revision: number;
-};
+type KeyRow = Pick<Row<'api_keys'>, 'id' | 'name' | 'role' | 'expires_at'>;
+type FoundKey = KeyRow & Pick<Row<'api_keys'>, 'tenant_id' | 'hash'> & { readonly revision: number };
+
+const hasExpired = (expiresAt: number | null, now: number): boolean => expiresAt !== null && expiresAt <= now;
+
+const isOf = ({ id, name, role }: KeyRow, caller: Caller): boolean =>
+  id === caller.actor.id && name === caller.actor.name && role === caller.role;
 
 /** Most keys of one query. The number of texts is bounded too. */
 const keysPerQuery = 16;
