@@ -103,13 +103,14 @@ test('a write asks the server twice: with the lock and with the commit, also aft
   assert.equal((await verifyAudit(store, tenant)).intact, true);
 });
 
-/** Keeps the tenant's head until it is told to let it go. Resolves once that has begun. */
+/** Keeps the tenant's head until it is told to let it go, and then makes a row. Resolves once that has begun. */
 async function held(t: TestContext, store: Store, tenant: string): Promise<() => Promise<void>> {
   const [begun, end] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
   const holding = store.write(bySystem(tenant, 'hold'), async (tx) => {
     await tx.revision();
     begun.resolve();
     await end.promise;
+    await named('held')(tx);
   });
   t.after(() => end.resolve());
   await begun.promise;
@@ -156,14 +157,27 @@ async function meanwhile(t: TestContext, works: readonly ((tx: Tx) => Promise<un
   return { outcomes, rows: rows.rows };
 }
 
+test('what a write asks for first is answered under the lock, however it asks', async (t) => {
+  const seen: (readonly { id: string }[])[] = [];
+  const own = ({ scoped }: Tx) => scoped.selectFrom('protocols').select('id').where('type', '=', 'CUSTOM');
+  const looking = async (tx: Tx) => {
+    const built = own(tx).execute();
+    const compiled = tx.scoped.run('own protocols', [tx.tenant, 'CUSTOM'], () => own(tx).compile());
+    seen.push(await built, await compiled);
+  };
+  const { outcomes } = await meanwhile(t, [looking]);
+  assert.deepEqual(outcomes, ['fulfilled']);
+  assert.deepEqual(seen, [[{ id: 'held' }], [{ id: 'held' }]]);
+});
+
 test('writes that come while the first one waits for the lock share its commit', async (t) => {
   const { outcomes, rows } = await meanwhile(t, ['a', 'b', 'c'].map(named));
   assert.deepEqual(outcomes, ['fulfilled', 'fulfilled', 'fulfilled']);
   assert.deepEqual(
     rows.map(({ id }) => id),
-    ['a', 'b', 'c'],
+    ['a', 'b', 'c', 'held'],
   );
-  assert.equal(new Set(rows.map(({ commit }) => commit)).size, 1);
+  assert.equal(new Set(rows.filter(({ id }) => id !== 'held').map(({ commit }) => commit)).size, 1);
 });
 
 test('a write that joined and fails is undone alone', async (t) => {
@@ -175,7 +189,7 @@ test('a write that joined and fails is undone alone', async (t) => {
   assert.deepEqual(outcomes, ['fulfilled', 'rejected', 'fulfilled']);
   assert.deepEqual(
     rows.map(({ id }) => id),
-    ['a', 'b'],
+    ['a', 'b', 'held'],
   );
 });
 
@@ -188,6 +202,6 @@ test('a first write that fails takes nobody with it', async (t) => {
   assert.deepEqual(outcomes, ['rejected', 'fulfilled', 'fulfilled']);
   assert.deepEqual(
     rows.map(({ id }) => id),
-    ['a', 'b'],
+    ['a', 'b', 'held'],
   );
 });
