@@ -5,16 +5,12 @@ import type { Database } from './schema.ts';
  * Runs a query with a constant text and these parameters. `build` is called for the first use only, because building
  * and compiling take several times as long as running a small statement. Its parameters must come in the same order.
  */
-export function runCompiled<R>(
+export const runCompiled = <R>(
   db: Kysely<Database>,
   name: string,
   parameters: readonly unknown[],
   build: () => CompiledQuery<R>,
-): Promise<QueryResult<R>> {
-  const query = compiledOnce(db, name, parameters, build);
-  // Straight to the connection: Kysely's way there serves plugins and signals, which are not used here.
-  return db.getExecutor().provideConnection((connection) => connection.executeQuery<R>(query));
-}
+): Promise<QueryResult<R>> => db.executeQuery(compiledOnce(db, name, parameters, build));
 
 /** Returns a query with a constant text and these parameters, as `runCompiled` runs it. */
 export function compiledOnce<R>(
