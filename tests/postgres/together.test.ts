@@ -193,7 +193,7 @@ test('a write that joined and fails is undone alone', async (t) => {
   );
 });
 
-test('a first write that fails takes nobody with it', async (t) => {
+test('when the first write fails, those that came after it succeed', async (t) => {
   const failing = async (tx: Tx) => {
     await named('failed')(tx);
     throw new Error('no');

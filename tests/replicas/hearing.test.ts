@@ -42,7 +42,7 @@ test('a lone replica tells nothing, and tells the first one that starts what it 
   const b = await join(t, place);
   await until('b knows both', () => tenants.every((tenant) => b.store.log.head(tenant) === a.store.log.head(tenant)));
   await until('the notice came', () => heard.some((text) => text.startsWith(`C ${a.replicas.self.id}`)));
-  assert.equal(heard[0], `F ${b.replicas.self.id} 0`, 'nothing was told before there was another one');
+  assert.equal(heard[0], `F ${b.replicas.self.id} 0`, 'nothing was sent while there was no other replica');
   assert.ok(heard.includes(`F ${a.replicas.self.id} 1`), 'the new one hears which facts there are');
   assert.equal(a.replicas.figures().messages.sent, 0);
 });

@@ -11,7 +11,10 @@ import { createStore, type LoggedChange, type Store } from './store.ts';
 
 const operator = { kind: 'system', id: null, name: 'test' } as const;
 
-/** A store, and another one of the same database, which commits as another process does. `answered`: see `watched`. */
+/**
+ * Opens two stores on one database. `other` commits as another process does. `answered` is called with each answer that
+ * `store` gets.
+ */
 async function open(t: TestContext, answered: () => Promise<void>) {
   const own = await openTestStore(t);
   const other = createStore(own.db, own.now);

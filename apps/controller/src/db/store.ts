@@ -93,7 +93,7 @@ function openTx(group: GroupTransaction, tenant: string, now: number): OpenTx {
   const know: Tx['know'] = (name, value, stored) => group.know(name, value, stored);
   const place = { tenant, db: group.db, scoped: scoped(group.db, tenant, group), known, know };
   const head = lockHead(place);
-  // Whoever waits for it is told. The work may fail before.
+  // A failure reaches those who await the promise. When the work fails first, nobody does.
   head.catch(() => undefined);
   const revision = async () => (await head)?.revision ?? 0;
   const tx: Tx = { ...place, revision, now, changed, rightsChanged };

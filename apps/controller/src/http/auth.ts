@@ -58,7 +58,10 @@ export async function authorise(deps: AuthDeps, request: FastifyRequest, operati
   return caller;
 }
 
-/** Returns who probably calls a write, and has the right to it. The write must confirm it; null: nobody knows yet. */
+/**
+ * Guesses the caller of a write. The write must confirm the guess. Returns null when the key is not known here, or when the
+ * caller would lack the right: then the key must be looked up first.
+ */
 export function guessCaller({ keys }: AuthDeps, request: FastifyRequest, { right }: Operation): Caller | null {
   const { apikey } = request.headers;
   const guess = typeof apikey === 'string' ? keys.guess(apikey) : null;

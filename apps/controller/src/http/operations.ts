@@ -115,7 +115,7 @@ const isDryRun = ({ query }: FastifyRequest): boolean => (query as { 'dry-run'?:
 /** The caller is not who it was when its key was looked up last. */
 class WrongGuess extends Error {}
 
-/** Serves a request. Nobody is told anything but who has been looked up. */
+/** Serves a request. When it fails and its caller was only guessed, the caller is looked up before it gets an answer. */
 async function served<T>(auth: AuthDeps, operation: Operation, request: FastifyRequest, serve: () => Promise<T>) {
   try {
     return await serve();
@@ -133,9 +133,10 @@ async function confirmed<T>(
   { keys }: AuthDeps,
   tx: Tx,
   request: FastifyRequest,
+  guess: Caller,
   work: (tx: Tx) => Promise<T>,
 ): Promise<T> {
-  const [isRight, done] = await Promise.allSettled([keys.confirm(tx, contextOf(request).caller), work(tx)]);
+  const [isRight, done] = await Promise.allSettled([keys.confirm(tx, guess), work(tx)]);
   if (isRight.status === 'rejected') throw isRight.reason;
   if (!isRight.value) throw new WrongGuess();
   guesses.delete(request);
@@ -182,7 +183,7 @@ async function serve(
     return send(reply, 200, undefined, JSON.stringify({ revision, changes, ...(await access()) }));
   }
   const work = (tx: Tx) => onceOnly(tx, deps.box, operation, once, async () => sentOf(operation, await write(tx)));
-  const done = guesses.has(request) ? (tx: Tx) => confirmed(deps.auth, tx, request, work) : work;
+  const done = guesses.has(request) ? (tx: Tx) => confirmed(deps.auth, tx, request, context.caller, work) : work;
   const sent = await running.guard(once, () => deps.store.write(by, done));
   if (sent.etag !== null) reply.header('etag', sent.etag);
   if (sent.replayed) reply.header('idempotency-replayed', 'true');

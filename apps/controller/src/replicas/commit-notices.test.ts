@@ -49,7 +49,7 @@ test('the more a notice told, the later comes the next one, at most 15 ms later'
   assert.deepEqual(after(100), [], 'nothing is told twice');
 });
 
-test('commits wait while nobody hears them, and are told when somebody does', (t) => {
+test('commits are kept while there is no other replica, and sent when there is one', (t) => {
   const { notices, others, after } = start(t);
   others.any = false;
   notices.committed('a', 1);
